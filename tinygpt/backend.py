@@ -1,0 +1,129 @@
+"""Everything in which NumPy and CuPy differ, and the row products that make reductions fast.
+
+The data decides: `get_xp(array)` is the module that the array came from, so there is no global
+switch and both backends can meet in one test. This is the only file that imports CuPy.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinygpt.errors import BackendError
+
+Array = npt.NDArray[Any]
+
+
+def get_xp(array: Array) -> Any:
+    """The array module of `array`: numpy, or cupy for an array on the GPU."""
+    if isinstance(array, np.ndarray | np.generic):
+        return np
+    return sys.modules[type(array).__module__.partition(".")[0]]
+
+
+def select(name: str) -> Any:
+    """The array module for `"cpu"`, `"gpu"` (also `"cuda"`) or `"auto"` (the GPU if one works).
+
+    Raises BackendError when a GPU is asked for and CuPy or the GPU is missing.
+    """
+    if name not in ("auto", "cpu", "gpu", "cuda"):
+        raise BackendError(f"the device is {name!r}; choose auto, cpu or gpu")
+    if name == "cpu":
+        return np
+    try:
+        return _working_cupy()
+    except BackendError:
+        if name == "auto":
+            return np
+        raise
+
+
+def _working_cupy() -> Any:
+    """CuPy, after one real product and one compiled kernel: its import succeeds without a GPU."""
+    try:
+        import cupy
+    except ImportError:
+        raise BackendError(
+            "the GPU needs CuPy, which is not installed; pip install 'tinygpt[gpu]'"
+        ) from None
+    try:
+        x = cupy.ones((2, 2), dtype=cupy.float32)
+        float(cupy.exp(x @ x).sum())
+    except Exception as cause:  # CuPy raises a different class for each missing piece
+        raise BackendError(
+            f"CuPy is installed but the GPU does not work ({type(cause).__name__}: {cause}); "
+            "check nvidia-smi, or pip install 'cupy-cuda12x[ctk]' for the CUDA libraries"
+        ) from None
+    return cupy
+
+
+def to_device(array: Array, xp: Any) -> Array:
+    """A host array as an array of module `xp` (itself when that is NumPy)."""
+    result: Array = xp.asarray(array)
+    return result
+
+
+def to_host(array: Array) -> Array:
+    """Any array as a NumPy array (itself when it is one)."""
+    if isinstance(array, np.ndarray):
+        return array
+    host: Array = array.get()  # type: ignore[attr-defined]
+    return host
+
+
+def synchronize(xp: Any) -> None:
+    """Wait until the device has finished; NumPy always has."""
+    if xp is not np:
+        xp.cuda.get_current_stream().synchronize()
+
+
+def scatter_add(target: Array, ids: Array, rows: Array) -> None:
+    """target[ids[i]] += rows[i] for every i.   target (V, C), ids (N,), rows (N, C)
+
+    `target[ids] += rows` would keep one of several rows with the same id and drop the others.
+    """
+    get_xp(target).add.at(target, ids, rows)
+
+
+def row_sum(x: Array) -> Array:
+    """Sum over the last axis as a product.   x (..., C) -> (...)"""
+    result: Array = x @ get_xp(x).ones(x.shape[-1], x.dtype)
+    return result
+
+
+def column_sum(x: Array) -> Array:
+    """Sum over all rows as a product.   x (N, C) -> (C,)"""
+    result: Array = get_xp(x).ones(x.shape[0], x.dtype) @ x
+    return result
+
+
+def row_dot(a: Array, b: Array) -> Array:
+    """Dot product of each pair of rows.   a, b (..., C) -> (...)"""
+    xp = get_xp(a)
+    result: Array = xp.vecdot(a, b) if xp is np else (a * b).sum(axis=-1)
+    return result
+
+
+def deliver(value: Array, home: Array | None, accumulate: bool) -> Array:
+    """Put a gradient where it belongs: itself without a home, else written or added there."""
+    if home is None:
+        return value
+    if accumulate:
+        home += value
+    else:
+        home[...] = value
+    return home
+
+
+def matmul_into(a: Array, b: Array, home: Array | None, accumulate: bool) -> Array:
+    """a @ b, written straight into its home, or added to it in the home's own memory order."""
+    xp = get_xp(a)
+    if home is None:
+        product: Array = a @ b
+        return product
+    if accumulate:
+        home += xp.matmul(a, b, out=xp.empty_like(home))
+    else:
+        xp.matmul(a, b, out=home)
+    return home

@@ -1,0 +1,43 @@
+"""Cross-entropy: minus the log-probability of the right token, from logits."""
+
+from typing import Any
+
+from tinygpt.backend import Array, get_xp, row_sum
+
+BLOCK = 1 << 18  # numbers of logits worked on at a time: what stays in the processor's cache
+
+
+def cross_entropy_forward(
+    logits: Array, ids: Array, *, count: int | None = None, out: Array | None = None
+) -> tuple[float, tuple[Any, ...]]:
+    """loss = -sum(log softmax(logits)[ids]) / count.   logits (..., V), ids (...) -> float
+
+    `count` is the number of rows of the global batch (default: the rows given), so the losses of
+    workers add up. The gradient (softmax - onehot) / count is made on the way, in `out`, which may
+    be the logits themselves: then a second array of their size never exists.
+    """
+    xp = get_xp(logits)
+    V = logits.shape[-1]
+    dlogits: Array = xp.empty_like(logits) if out is None else out
+    z, dz, ids = logits.reshape(-1, V), dlogits.reshape(-1, V), ids.reshape(-1)
+    scale = 1.0 / (len(z) if count is None else count)
+    block = max(1, BLOCK // V)
+    loss = 0.0
+    for start in range(0, len(z), block):
+        p, right = dz[start : start + block], ids[start : start + block]
+        row = xp.arange(len(right))
+        xp.subtract(z[start : start + block], z[start : start + block].max(1)[:, None], out=p)
+        loss -= float(p[row, right].sum())
+        xp.exp(p, out=p)
+        total = row_sum(p)
+        loss += float(xp.log(total).sum())  # -log p = log(sum exp z) - z_right
+        p *= (scale / total)[:, None]
+        p[row, right] -= scale
+    return loss * scale, (dlogits,)
+
+
+def cross_entropy_backward(dout: float, cache: tuple[Any, ...]) -> Array:
+    """Return dlogits = dout * (softmax - onehot) / count."""
+    (dlogits,) = cache
+    result: Array = dlogits if dout == 1.0 else dlogits * dout
+    return result

@@ -1,0 +1,110 @@
+"""Everything that depends on the platform: worker threads, BLAS threads, the allocator, files.
+
+NumPy releases the interpreter lock inside ufuncs and BLAS, so plain Python threads with a
+one-thread BLAS run at the speed of the cores.
+"""
+
+import contextlib
+import contextvars
+import ctypes
+import os
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from threadpoolctl import threadpool_limits
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# glibc's mallopt parameters and the values that keep freed arrays in the process
+_KEEP = ((-3, 1 << 30), (-1, (1 << 31) - 1), (-2, 64 << 20))  # mmap threshold, trim, top pad
+
+
+def default_workers() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to keep freed memory for the next array; True if it listened.
+
+    Otherwise every big array goes back to the kernel at each step and is paged in anew: a quarter
+    of a small training step. Elsewhere than on glibc this does nothing.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and all(mallopt(name, value) for name, value in _KEEP)
+
+
+class WorkerPool:
+    """`n` threads, each with a one-thread BLAS, until `close()`."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self._blas = threadpool_limits(1)
+        self._threads = ThreadPoolExecutor(n) if n > 1 else None
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """[function(item) for item in items], side by side; the first exception is raised.
+
+        NumPy's error settings live in the context, so each call runs in a copy of the caller's.
+        """
+        if self._threads is None:
+            return [function(item) for item in items]
+        futures = [
+            self._threads.submit(contextvars.copy_context().run, function, item) for item in items
+        ]
+        return [future.result() for future in futures]
+
+    def close(self) -> None:
+        """End the threads and give BLAS its own threads back."""
+        if self._threads is not None:
+            self._threads.shutdown()
+        self._blas.restore_original_limits()
+
+    def __enter__(self) -> "WorkerPool":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def replace_file(temporary: Path, path: Path) -> None:
+    """Put a finished temporary file in the place of `path`, at once or not at all."""
+    os.replace(temporary, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut, where folders can be opened (not Windows)."""
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems refuse
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def memory_available() -> int | None:
+    """Bytes of memory that can be had now, or None where the platform does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
