@@ -1,0 +1,25 @@
+"""What every test runs under: strict floating point, and hypothesis within a time budget."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("dev", max_examples=12, deadline=None)
+settings.register_profile(
+    "ci",
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture(autouse=True)
+def floating_point_faults_raise():
+    """NaN and infinity are born loudly; underflow is how softmax says zero."""
+    with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
+        yield
