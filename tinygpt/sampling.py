@@ -1,0 +1,135 @@
+"""From logits to the next token: small pure functions on one row of host logits (V,).
+
+They are applied in the order that the field uses: repetition penalty, temperature, top-k, top-p,
+then one draw. A token that has been ruled out has the logit -inf. All of it is float64: rounding
+in float32 would decide draws.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinygpt.backend import Array
+from tinygpt.config import SamplingConfig
+from tinygpt.errors import TinyGPTError
+
+
+def apply_repetition_penalty(logits: Array, ids: Sequence[int], penalty: float) -> Array:
+    """Make every distinct token of `ids` less likely, once: divide positive logits, multiply
+    negative ones (CTRL, Keskar et al. 2019, section 4.1).
+
+    >>> apply_repetition_penalty(np.array([3.0, -1.0, 2.0]), [1, 0, 0], 2.0).tolist()
+    [1.5, -2.0, 2.0]
+    """
+    result = np.array(logits, dtype=np.float64)
+    seen = np.unique(np.asarray(ids, dtype=np.int64))
+    values = result[seen]
+    result[seen] = np.where(values > 0, values / penalty, values * penalty)
+    return result
+
+
+def apply_temperature(logits: Array, temperature: float) -> Array:
+    """(logits - max) / temperature. The shift changes no probability and keeps every positive
+    temperature, however small, from overflowing.
+
+    >>> apply_temperature(np.array([2.0, 1.0, 0.0]), 0.5).tolist()
+    [0.0, -2.0, -4.0]
+    """
+    result = np.array(logits, dtype=np.float64)
+    result -= result.max()
+    with np.errstate(over="ignore"):  # too small a temperature gives -inf, which is right
+        result /= temperature
+    return result
+
+
+def keep_top_k(logits: Array, k: int) -> Array:
+    """Rule out all but the k greatest logits; among equals the lower id stays. k may exceed V.
+
+    >>> keep_top_k(np.array([1.0, 3.0, 1.0, 2.0]), 3).tolist()
+    [1.0, 3.0, -inf, 2.0]
+    """
+    result = np.array(logits, dtype=np.float64)
+    if k >= result.size:
+        return result
+    threshold = np.partition(result, result.size - k)[result.size - k]  # the k-th greatest
+    ties = np.flatnonzero(result == threshold)
+    room = k - np.count_nonzero(result > threshold)
+    result[result < threshold] = -np.inf
+    result[ties[room:]] = -np.inf
+    return result
+
+
+def keep_top_p(logits: Array, p: float) -> Array:
+    """Keep the least set of likeliest tokens whose probability reaches p, never none; among
+    equals the lower id comes first (nucleus sampling, Holtzman et al. 2020).
+
+    >>> keep_top_p(np.log([0.125, 0.5, 0.25, 0.125]), 0.7).round(3).tolist()
+    [-inf, -0.693, -1.386, -inf]
+    """
+    result = np.array(logits, dtype=np.float64)
+    if p >= 1:
+        return result
+    order = np.argsort(-result, kind="stable")
+    mass = np.cumsum(softmax(result)[order])
+    kept = np.searchsorted(mass, p) + 1  # up to and with the first place where mass >= p
+    result[order[kept:]] = -np.inf
+    return result
+
+
+def softmax(logits: Array) -> Array:
+    """Probabilities exp(logits) / sum, in float64.
+
+    >>> softmax(np.array([0.0, 0.0, -np.inf])).tolist()
+    [0.5, 0.5, 0.0]
+    """
+    probs = np.array(logits, dtype=np.float64)
+    probs -= probs.max()
+    np.exp(probs, out=probs)
+    probs /= probs.sum()
+    return probs
+
+
+def draw(probs: Array, u: float) -> int:
+    """The token in whose share of [0, 1) the uniform number u falls.
+
+    >>> [draw(np.array([0.25, 0.0, 0.75]), u) for u in (0.0, 0.2, 0.25, 0.999)]
+    [0, 0, 2, 2]
+    """
+    mass = np.cumsum(probs, dtype=np.float64)
+    chosen = np.searchsorted(mass, u * mass[-1], side="right")
+    # subtle: u * mass[-1] can round up to mass[-1] itself, and the search then ends past V
+    return int(min(chosen, np.flatnonzero(probs)[-1]))
+
+
+def next_probs(logits: Array, seen_ids: Sequence[int], sampling: SamplingConfig) -> Array:
+    """The distribution (V,) from which the next token is drawn. Temperature 0 puts all on the
+    greatest logit (the lowest id among equals).
+
+    >>> next_probs(np.array([0.0, 1.0, 1.0]), [], SamplingConfig(temperature=0)).tolist()
+    [0.0, 1.0, 0.0]
+    """
+    if np.isnan(logits).any():
+        raise TinyGPTError(
+            "the model's logits are not numbers (NaN): its training diverged or the weights are "
+            "damaged; use an earlier checkpoint"
+        )
+    if sampling.repetition_penalty != 1:
+        logits = apply_repetition_penalty(logits, seen_ids, sampling.repetition_penalty)
+    if sampling.temperature == 0:
+        probs = np.zeros(len(logits))
+        probs[np.argmax(logits)] = 1.0
+        return probs
+    logits = apply_temperature(logits, sampling.temperature)
+    if sampling.top_k is not None:
+        logits = keep_top_k(logits, sampling.top_k)
+    if sampling.top_p is not None:
+        logits = keep_top_p(logits, sampling.top_p)
+    return softmax(logits)
+
+
+def sample_next(
+    logits: Array, seen_ids: Sequence[int], sampling: SamplingConfig, rng: np.random.Generator
+) -> int:
+    """Choose the next token from logits (V,); `seen_ids` are those that the repetition penalty
+    counts. One uniform number per token, whatever the settings."""
+    return draw(next_probs(logits, seen_ids, sampling), rng.random())
