@@ -1,0 +1,95 @@
+"""From one long row of ids to the (x, y) that a model learns from: y is x, one token later."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from tinygpt.data.tokens import Ids
+from tinygpt.errors import ConfigError, DataError
+
+Pair = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+
+def split_validation(ids: Ids, fraction: float = 0.1) -> tuple[Ids, Ids]:
+    """(train, validation) as views: validation is the last part, as in nanoGPT.
+
+    Raises ConfigError for a fraction outside (0, 1), DataError when a part
+    would have fewer than two ids.
+
+    >>> [part.tolist() for part in split_validation(np.arange(20))]
+    [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17], [18, 19]]
+    """
+    if not 0 < fraction < 1:
+        raise ConfigError(f"the validation fraction is {fraction}; choose it between 0 and 1")
+    cut = int(len(ids) * (1 - fraction))
+    if min(cut, len(ids) - cut) < 2:
+        raise DataError(
+            f"the text has {len(ids)} tokens, too few to hold out {fraction:.0%} for validation; "
+            "give more text"
+        )
+    return ids[:cut], ids[cut:]
+
+
+class Batches:
+    """Random windows of a text. ids (N,), N > block_size; batch_size counts global rows.
+
+    Raises DataError when the ids are too few for one window.
+    """
+
+    def __init__(self, ids: Ids, block_size: int, batch_size: int, seed: int) -> None:
+        _require_positive(block_size=block_size, batch_size=batch_size)
+        if len(ids) < block_size + 1:
+            raise DataError(
+                f"the text has {len(ids)} tokens and a window needs block_size + 1 = "
+                f"{block_size + 1}; give more text, or lower block_size"
+            )
+        self.ids, self.block_size, self.batch_size, self.seed = ids, block_size, batch_size, seed
+
+    def batch(self, step: int) -> Pair:
+        """x, y (B, T) of this step, which depend on seed and step alone: resuming needs no more."""
+        rng = np.random.default_rng([self.seed, step])
+        starts = rng.integers(0, len(self.ids) - self.block_size, size=(self.batch_size, 1))
+        return _pair(self.ids[starts + np.arange(self.block_size + 1)])
+
+
+def windows(ids: Ids, block_size: int, batch: int) -> Iterator[Pair]:
+    """Every token after the first as a target exactly once: x, y (up to `batch`, block_size).
+
+    Windows follow one another without overlap; the last may be shorter and then comes alone.
+    Raises DataError for fewer than two ids.
+
+    >>> [y.tolist() for x, y in windows(np.arange(8), block_size=2, batch=2)]
+    [[[1, 2], [3, 4]], [[5, 6]], [[7]]]
+    """
+    _require_positive(block_size=block_size, batch=batch)
+    if len(ids) < 2:
+        raise DataError(
+            f"the text to measure has {len(ids)} tokens and the first predicts the second; "
+            "give at least two"
+        )
+    return _windows(ids, block_size, batch)
+
+
+def _windows(ids: Ids, block_size: int, batch: int) -> Iterator[Pair]:
+    full = (len(ids) - 1) // block_size
+    for first in range(0, full, batch):
+        starts = block_size * np.arange(first, min(first + batch, full))[:, None]
+        yield _pair(ids[starts + np.arange(block_size + 1)])
+    rest = ids[full * block_size :]
+    if len(rest) > 1:
+        yield _pair(rest[None])
+
+
+def _pair(rows: Ids) -> Pair:
+    """rows (B, T + 1) -> x, y (B, T), contiguous."""
+    return (
+        np.ascontiguousarray(rows[:, :-1], dtype=np.int64),
+        np.ascontiguousarray(rows[:, 1:], dtype=np.int64),
+    )
+
+
+def _require_positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ConfigError(f"{name} is {size}; it must be at least 1")
