@@ -68,7 +68,7 @@ def to_host(array: Array) -> Array:
     """Any array as a NumPy array (itself when it is one)."""
     if isinstance(array, np.ndarray):
         return array
-    host: Array = array.get()  # type: ignore[attr-defined]
+    host: Array = array.get()
     return host
 
 

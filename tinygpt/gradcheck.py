@@ -4,6 +4,8 @@ A directional derivative compares the whole gradient in two evaluations, and los
 the size of the tensor: (f(x + e d) - f(x - e d)) / 2e against g · d, for a random direction d.
 """
 
+import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -37,8 +39,8 @@ def relative_error(numeric: float, g: Array, d: Array) -> float:
     g·d can be near zero by chance; the second term is its usual size.
     """
     dot = float(np.vdot(g, d))
-    usual = float(np.linalg.norm(g) * np.linalg.norm(d)) / np.sqrt(g.size)
-    return abs(numeric - dot) / (abs(dot) + usual + np.finfo(np.float64).tiny)
+    usual = float(np.linalg.norm(g) * np.linalg.norm(d)) / math.sqrt(g.size)
+    return abs(numeric - dot) / (abs(dot) + usual + sys.float_info.min)
 
 
 def check_gradients(

@@ -101,7 +101,7 @@ def prove_model(
 
 def _split_biases(named: dict[str, Array]) -> dict[str, Array]:
     """`qkv.b` as its thirds `qkv.b[q]`, `qkv.b[k]`, `qkv.b[v]`; all else as it is."""
-    result = {}
+    result: dict[str, Array] = {}
     for path, array in named.items():
         if path.endswith("qkv.b"):
             thirds = np.split(array, 3)
