@@ -47,7 +47,7 @@ def stream_ids(
     known = _checked(ids, model.config.vocab_size)
     block_size = model.config.block_size
     hop = max(1, block_size // 4)
-    kv = KVCache(model.config, 1, model.xp, model.dtype)
+    kv = KVCache(model.config, xp=model.xp, dtype=model.dtype)
     start = 0
     for _ in range(sampling.max_new_tokens):
         if (moved := window_start(len(known), block_size, hop)) != start:

@@ -1,0 +1,265 @@
+"""Speak: text from a trained model, as it comes.   python -m tinygpt.generate --prompt "Once"
+
+stdout carries the prompt and its continuation alone; everything else goes to stderr. NumPy and
+the model are imported only once the arguments are known to be good.
+"""
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import MISSING, fields, replace
+from typing import TYPE_CHECKING, TextIO
+
+from tinygpt.commands import Parser, run
+from tinygpt.config import SamplingConfig
+from tinygpt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tinygpt.generation import Generation
+    from tinygpt.model import GPT
+    from tinygpt.tokenizers import Tokenizer
+
+EXAMPLES = """\
+  python -m tinygpt.generate                                   the shipped model, from nothing
+  python -m tinygpt.generate --prompt "Once upon a time" --temperature 0.5 --seed 7
+  python -m tinygpt.generate --run-name shakespeare --step 1000 --prompt "ROMEO:" --top-k 40
+  python -m tinygpt.generate --prompt "def " --stop "class" --num-samples 3 --top-p 0.9
+  echo "Once upon" | python -m tinygpt.generate --prompt - --no-echo --json
+  python -m tinygpt.generate --interactive                     a session; /help lists its commands
+"""
+
+# What people type who come from other tools. These work and are kept out of --help.
+ALIASES = {
+    "--max-tokens": "--max-new-tokens",
+    "--num-tokens": "--max-new-tokens",
+    "--length": "--max-new-tokens",
+    "--max-length": "--max-length",  # prompt plus new tokens
+    "--temp": "--temperature",
+    "--top-k-tokens": "--top-k",
+    "--rep-penalty": "--repetition-penalty",
+}
+
+_SAMPLING = {  # field of SamplingConfig: its type, what --help calls the value
+    "max_new_tokens": (int, "N"),
+    "temperature": (float, "T"),
+    "top_k": (int, "K"),
+    "top_p": (float, "P"),
+    "repetition_penalty": (float, "R"),
+    "eos_id": (int, "ID"),
+}
+_SEPARATOR = "---\n"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line, in groups."""
+    parser = Parser("generate", "Speak: text from a trained model, as it comes.", EXAMPLES)
+    _add_model_flags(parser)
+
+    text = parser.add_argument_group("what to continue")
+    text.add_argument(
+        "--prompt", action="append", metavar="TEXT",
+        help="text to continue, may be repeated; - reads stdin, less its last newline "
+        "(default: the model begins by itself)",
+    )  # fmt: skip
+    text.add_argument(
+        "--num-samples", type=int, default=1, metavar="N", help="samples of every prompt"
+    )
+    text.add_argument(
+        "--interactive", action="store_true", help="a session: type, read, /help for its commands"
+    )
+
+    _add_sampling_flags(parser)
+
+    shown = parser.add_argument_group("what is shown")
+    shown.add_argument("--no-echo", action="store_true", help="show the continuation alone")
+    shown.add_argument("--no-stream", action="store_true", help="show the text when it is whole")
+    shown.add_argument(
+        "--json", action="store_true",
+        help="one object a line: prompt, generated_text, token_count, finish_reason, seed",
+    )  # fmt: skip
+    shown.add_argument("--quiet", action="store_true", help="no notices on stderr, only errors")
+    _add_aliases(parser)
+    return parser
+
+
+def _add_model_flags(parser: argparse.ArgumentParser) -> None:
+    model = parser.add_argument_group("which model (default: the one that came with tinygpt)")
+    which = model.add_mutually_exclusive_group()
+    which.add_argument("--checkpoint", metavar="PATH", help="a file, or the folder of a run")
+    which.add_argument("--run-name", metavar="NAME", help="the run in checkpoints/NAME")
+    model.add_argument("--step", type=int, metavar="N", help="the run as it was after step N")
+    model.add_argument(
+        "--tokenizer", choices=("bytes", "gpt2"), help="instead of the checkpoint's own"
+    )
+    model.add_argument(
+        "--device", choices=("auto", "cpu", "gpu", "cuda"), default="auto",
+        help="where to compute; cuda means gpu (default auto)",
+    )  # fmt: skip
+    model.add_argument(
+        "--dtype", choices=("float32", "float64"), help="arithmetic (default: the checkpoint's)"
+    )
+
+
+def _add_sampling_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how the next token is chosen, and when the text ends")
+    known = {field.name: field for field in fields(SamplingConfig)}
+    for name, (kind, metavar) in _SAMPLING.items():
+        default, text = known[name].default, known[name].metadata["help"]
+        if default is not None and default is not MISSING:
+            text += f" (default {default})"
+        group.add_argument(_flag(name), type=kind, metavar=metavar, help=text)
+    group.add_argument(
+        "--stop", action="append", metavar="TEXT",
+        help=known["stop"].metadata["help"] + "; may be repeated",
+    )  # fmt: skip
+    group.add_argument("--seed", type=int, metavar="N", help="the same seed, the same text")
+
+
+def _flag(field: str) -> str:
+    return "--" + field.replace("_", "-")
+
+
+def _add_aliases(parser: argparse.ArgumentParser) -> None:
+    for alias, flag in ALIASES.items():
+        name = flag.removeprefix("--").replace("-", "_")
+        kind, _ = _SAMPLING.get(name, (int, ""))
+        parser.add_argument(
+            alias, dest=name, type=kind, default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, load, speak."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    _refuse_contradictions(parser, args)
+    given = {name: getattr(args, name) for name in _SAMPLING if getattr(args, name) is not None}
+    sampling = SamplingConfig(**given, stop=tuple(args.stop or ()))
+    if args.num_samples < 1:
+        raise ConfigError(f"num_samples is {args.num_samples}; it must be at least 1")
+    if args.seed is not None and args.seed < 0:
+        raise ConfigError(f"seed is {args.seed}; it must be a whole number of at least 0")
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character shows "?"
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    prompts = [_read_stdin() if p == "-" else p for p in args.prompt or [None]]
+
+    model, tokenizer = _load(args)
+    if args.interactive:
+        from tinygpt.interactive import Session
+
+        Session(model, tokenizer, sampling, seed=args.seed, quiet=args.quiet).run(args.prompt)
+        return 0
+    samples = _samples(model, tokenizer, prompts, sampling, args)
+    if not args.quiet:
+        _report(model, samples)
+    _speak(samples, args, sys.stdout)
+    return 0
+
+
+def _refuse_contradictions(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Exit 2 where two flags cannot both be meant."""
+    if args.step is not None and args.run_name is None:
+        parser.error("--step needs --run-name NAME: the run whose step it is")
+    if args.interactive and args.json:
+        parser.error("--interactive and --json cannot go together; a session is text")
+    if args.interactive and "-" in (args.prompt or ()):
+        parser.error("--interactive reads stdin itself; give the prompt as text")
+    if (args.prompt or []).count("-") > 1:
+        parser.error("--prompt - may be given once; stdin can be read only once")
+    if "max_length" in args and args.max_new_tokens is not None:
+        parser.error("--max-length and --max-new-tokens are both given; choose one")
+
+
+def _read_stdin() -> str:
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"stdin is not UTF-8 text ({error.reason}); convert it first") from None
+    return text.removesuffix("\n")
+
+
+def _load(args: argparse.Namespace) -> "tuple[GPT, Tokenizer]":
+    from tinygpt.checkpoint import find_checkpoint, load_model
+    from tinygpt.tokenizers import make_tokenizer
+
+    path = find_checkpoint(args.checkpoint, run_name=args.run_name, step=args.step)
+    device = "gpu" if args.device == "cuda" else args.device
+    model, tokenizer = load_model(path, device=device, dtype=args.dtype)
+    if args.tokenizer is not None:
+        tokenizer = make_tokenizer(args.tokenizer, "")
+    return model, tokenizer
+
+
+def _samples(
+    model: "GPT",
+    tokenizer: "Tokenizer",
+    prompts: Sequence[str | None],
+    sampling: SamplingConfig,
+    args: argparse.Namespace,
+) -> "list[Generation]":
+    """Every sample of every prompt, checked and ready, none begun."""
+    from tinygpt.generation import Generation, encode_prompt, fresh_seed
+
+    seed = fresh_seed() if args.seed is None else args.seed
+    samples = []
+    for prompt in prompts:
+        settings = sampling
+        if "max_length" in args:
+            length = len(encode_prompt(tokenizer, prompt))
+            if args.max_length <= length:
+                raise ConfigError(
+                    f"--max-length is {args.max_length} and the prompt alone has {length} tokens; "
+                    "raise it, or say --max-new-tokens"
+                )
+            settings = replace(sampling, max_new_tokens=args.max_length - length)
+        samples += [
+            Generation(model, tokenizer, prompt, settings, seed=seed, sample=i)
+            for i in range(args.num_samples)
+        ]
+    return samples
+
+
+def _report(model: "GPT", samples: "Sequence[Generation]") -> None:
+    """Notices on stderr: prompts longer than the window; at a terminal also the seed."""
+    window = model.config.block_size
+    for length in dict.fromkeys(len(s.prompt_ids) for s in samples):
+        if length > window:
+            sys.stderr.write(
+                f"note: the prompt has {length} tokens and the model sees {window} at a time; "
+                "it goes on from the prompt's end\n"
+            )
+    if sys.stdout.isatty():
+        sys.stderr.write(f"note: seed {samples[0].seed}\n")
+
+
+def _speak(samples: "Sequence[Generation]", args: argparse.Namespace, out: TextIO) -> None:
+    from tinygpt.interactive import show
+
+    for number, sample in enumerate(samples):
+        if args.json:
+            "".join(sample)
+            out.write(json.dumps(_as_json(sample), ensure_ascii=False) + "\n")
+            out.flush()
+            continue
+        if number > 0:
+            out.write(_SEPARATOR)
+        if not args.no_echo:
+            out.write(sample.prompt or "")
+        show(sample, out, stream=not args.no_stream)
+
+
+def _as_json(sample: "Generation") -> dict[str, str | int | None]:
+    return {
+        "prompt": sample.prompt,
+        "generated_text": sample.text,
+        "token_count": len(sample.ids),
+        "finish_reason": sample.finish_reason,
+        "seed": sample.seed,
+    }
+
+
+if __name__ == "__main__":
+    run(main)
