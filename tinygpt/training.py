@@ -1,0 +1,410 @@
+"""A training run: its text, its model, its folder, and the loop.
+
+    run = start_run(config)          or: resume_run(folder, changes)
+    run.train(progress)
+
+A run's folder, checkpoints/NAME/, holds latest.h5 (to go on from), best.h5 (lowest validation
+loss), final.h5, stepNNNNNNN.h5, config.toml, log.jsonl and loss.png.
+
+Everything random depends on the seed and the step number alone, so a run that is stopped and
+resumed gives the same bits as one that never stopped (with the same number of worker threads).
+"""
+
+import hashlib
+import json
+import math
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+
+from tinygpt import __version__
+from tinygpt.backend import Array, select, to_device, to_host
+from tinygpt.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from tinygpt.config import TrainConfig
+from tinygpt.data.batches import Batches, split_validation
+from tinygpt.data.sources import find_source
+from tinygpt.data.tokens import encode_corpus
+from tinygpt.errors import CheckpointError, ConfigError, DataError, TinyGPTError
+from tinygpt.evaluation import evaluate_loss
+from tinygpt.generation import generate_text
+from tinygpt.model import GPT
+from tinygpt.optim import AdamW, lr_at
+from tinygpt.parallel import TrainingStep
+from tinygpt.params import decayed_count, parameter_count
+from tinygpt.plot import read_log
+from tinygpt.progress import Progress
+from tinygpt.run_settings import config_toml
+from tinygpt.threads import WorkerPool, default_workers, replace_file
+from tinygpt.tokenizers import Tokenizer, make_tokenizer
+
+DEFAULT_STEPS = 2000
+CHANGEABLE = ("steps", "epochs", "threads", "device", "run_name")  # when a run is resumed
+
+
+class Text(NamedTuple):
+    """What a run learns from: ids to train on, ids held out, and where they came from."""
+
+    tokenizer: Tokenizer
+    train: Array
+    val: Array
+    name: str
+    sha256: str
+
+
+def prepare_text(config: TrainConfig, tokenizer: Tokenizer | None = None) -> Text:
+    """Read and encode the run's text, with this tokenizer or one made for the text.
+
+    Raises DataError when there is none or too little of it.
+    """
+    source = find_source(config.data)
+    held_out = find_source(config.val_file).texts if config.val_file else []
+    if tokenizer is None:
+        tokenizer = make_tokenizer(config.tokenizer, "".join([*source.texts, *held_out]))
+    train = encode_corpus(source.texts, tokenizer)
+    if held_out:
+        val = encode_corpus(held_out, tokenizer)
+    else:
+        train, val = split_validation(train)
+    _require_enough("training", train, config.block_size + 1, config)
+    _require_enough("held-out", val, 2, config)
+    digest = hashlib.sha256(np.ascontiguousarray(train))
+    digest.update(np.ascontiguousarray(val))
+    return Text(tokenizer, train, val, source.name, digest.hexdigest())
+
+
+def _require_enough(part: str, ids: Array, least: int, config: TrainConfig) -> None:
+    if len(ids) < least:
+        raise DataError(
+            f"the {part} text of {config.data!r} has {len(ids)} tokens and at least {least} are "
+            f"needed with block_size {config.block_size}; give a longer text or a smaller "
+            "--block-size"
+        )
+
+
+def tokens_per_step(config: TrainConfig) -> int:
+    """How many tokens one optimiser step learns from."""
+    return config.batch_size * config.accumulate * config.block_size
+
+
+def schedule_length(config: TrainConfig, n_train: int) -> int:
+    """The run's optimiser steps, from --steps or --epochs (rounded up).
+
+    >>> schedule_length(TrainConfig(epochs=2, batch_size=10, block_size=10), n_train=450)
+    9
+    """
+    if config.epochs is not None:
+        return math.ceil(config.epochs * n_train / tokens_per_step(config))
+    return DEFAULT_STEPS if config.steps is None else config.steps
+
+
+class Run:
+    """A model, its optimiser and its text at some step of a schedule of `steps` steps."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: Path,
+        text: Text,
+        *,
+        steps: int,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.config, self.folder, self.text, self.steps = config, folder, text, steps
+        self.stored_steps = steps  # the schedule that the checkpoint knows
+        self.tokenizer = text.tokenizer
+        self.xp = select(config.device)
+        self.workers = 1 if self.xp is not np else (config.threads or default_workers())
+        model_config = config.model_config(self.tokenizer.vocab_size)
+        dtype = np.dtype(config.dtype)
+        self.model = GPT(
+            model_config,
+            None if checkpoint is None else to_device(checkpoint.flat.astype(dtype), self.xp),
+            seed=config.seed,
+            dtype=dtype,
+            xp=self.xp,
+        )
+        self.optimizer = AdamW(
+            parameter_count(model_config),
+            decayed_count(model_config),
+            dtype=dtype,
+            xp=self.xp,
+            beta1=config.beta1,
+            beta2=config.beta2,
+            eps=config.eps,
+            weight_decay=config.weight_decay,
+        )
+        self.batches = Batches(
+            text.train, config.block_size, config.batch_size * config.accumulate, config.seed
+        )
+        self.step = 0  # optimiser steps done
+        self.loss = self.val_loss = self.best_val_loss = math.nan
+        self.best_step = 0
+        self.lr = 0.0  # of the last step
+        self._seconds, self._tokens = 0.0, 0  # of training alone, since the last line of the log
+        if checkpoint is not None:
+            self._restore(checkpoint)
+
+    def train(
+        self,
+        progress: Progress,
+        *,
+        stop_at: int | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Train to the end of the schedule, to `stop_at`, or until `interrupted()`; then save.
+
+        Raises TinyGPTError when the loss is no longer a number.
+        """
+        config = self.config
+        end = self.steps if stop_at is None else min(stop_at, self.steps)
+        stepper = TrainingStep(
+            self.model,
+            self.optimizer,
+            rows=self.batches.batch_size,
+            workers=self.workers,
+            clip=config.clip,
+            seed=config.seed,
+            accumulate=config.accumulate,
+        )
+        try:
+            with open(self.folder / "log.jsonl", "a", encoding="utf-8") as log:
+                while self.step < end and not interrupted():
+                    self._advance(stepper)
+                    measured = self._due(config.eval_every)
+                    if measured:
+                        self._evaluate(stepper.pool)
+                    if measured or self.step == 1 or self._due(config.log_every):
+                        self._report(log, progress, measured)
+                    if config.sample_every and self._due(config.sample_every):
+                        progress.say(f"--- step {self.step} says:\n{self.sample()}\n---")
+                    if config.save_every and self.step % config.save_every == 0:
+                        self.save(f"step{self.step:07}.h5")
+                    if self.step == self.steps:
+                        self.save("final.h5")
+                    if measured and self.step < end:
+                        self.save("latest.h5")
+            self.save("latest.h5")
+        finally:
+            stepper.close()
+            progress.close()
+
+    def _advance(self, stepper: TrainingStep) -> None:
+        """One optimiser step: a batch, its loss, its gradients, the update."""
+        began = time.perf_counter()
+        x, y = self.batches.batch(self.step)
+        self.lr = self._learning_rate()
+        self.loss, norm = stepper(x, y, lr=self.lr, step=self.step)
+        if not (math.isfinite(self.loss) and math.isfinite(norm)):
+            raise TinyGPTError(
+                f"the loss became {self.loss} and the gradient's norm {norm} at step "
+                f"{self.step + 1}: training has blown up; start again with a lower --lr (it is "
+                f"{self.config.lr}); the last good checkpoint in {self.folder} is kept"
+            )
+        self.step += 1
+        self._tokens += y.size
+        self._seconds += time.perf_counter() - began
+
+    def headline(self) -> str:
+        """One line about the run, for its beginning."""
+        begin = f"resuming at step {self.step}" if self.step else "training"
+        return (
+            f"{begin}: {parameter_count(self.model.config):,} parameters on "
+            f"{len(self.text.train):,} tokens of {self.text.name} ({self.tokenizer.name}, "
+            f"{self.tokenizer.vocab_size} ids), {self.steps} steps, {self.workers} "
+            f"thread{'s' * (self.workers != 1)}; files in {self.folder}"
+        )
+
+    def _learning_rate(self) -> float:
+        return lr_at(
+            self.step,
+            lr=self.config.lr,
+            min_lr=self.config.min_lr,
+            warmup=self.config.warmup,
+            steps=self.steps,
+        )
+
+    def _due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.steps
+
+    def _evaluate(self, pool: WorkerPool) -> None:
+        """Measure the loss on all held-out text; keep the best model so far."""
+        measured = evaluate_loss(
+            self.model, self.text.val, block_size=self.config.block_size, pool=pool
+        )
+        self.val_loss = measured.loss
+        if not self.best_val_loss <= self.val_loss:  # also when there is no best yet (nan)
+            self.best_val_loss, self.best_step = self.val_loss, self.step
+            self.save("best.h5", optimizer=False)
+
+    def _report(self, log: TextIO, progress: Progress, measured: bool) -> None:
+        """A line of log.jsonl and of the screen."""
+        entry = {
+            "step": self.step,
+            "loss": self.loss,
+            "val_loss": self.val_loss if measured else None,
+            "lr": self.lr,
+            "tokens_per_second": round(self._tokens / max(self._seconds, 1e-9), 1),
+        }
+        log.write(json.dumps(entry) + "\n")
+        log.flush()
+        progress.report(
+            self.step, self.loss, entry["val_loss"], entry["tokens_per_second"] or 0.0
+        )
+        self._seconds, self._tokens = 0.0, 0
+
+    def sample(self, n_tokens: int = 120) -> str:
+        """What the model says by now; drawn with a seed of its own, so training is not touched."""
+        return generate_text(
+            self.model, self.tokenizer, seed=self.config.seed, max_new_tokens=n_tokens
+        )
+
+    def save(self, name: str, *, optimizer: bool = True) -> None:
+        """Write a checkpoint into the run's folder; without the optimiser it cannot be resumed."""
+        moments = (to_host(self.optimizer.m), to_host(self.optimizer.v)) if optimizer else None
+        save_checkpoint(
+            self.folder / name,
+            config=self.model.config,
+            flat=to_host(self.model.flat),
+            tokenizer=self.tokenizer,
+            optimizer=moments,
+            state=self.state(),
+        )
+
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on, beside parameters, moments and tokenizer; JSON-able."""
+        seen = self.step * tokens_per_step(self.config)
+        return {
+            "train_config": asdict(self.config),
+            "step": self.step,
+            "steps": self.steps,
+            "epoch": seen / len(self.text.train),
+            "tokens_seen": seen,
+            "loss": _or_none(self.loss),
+            "val_loss": _or_none(self.val_loss),
+            "best_val_loss": _or_none(self.best_val_loss),
+            "best_step": self.best_step,
+            "optimizer_t": self.optimizer.t,
+            # batches and dropout masks are drawn by default_rng([seed, step, ...]): no other state
+            "rng": {"seed": self.config.seed, "step": self.step},
+            "workers": self.workers,
+            "data": {
+                "name": self.text.name,
+                "sha256": self.text.sha256,
+                "train_tokens": len(self.text.train),
+                "val_tokens": len(self.text.val),
+                "position": self.step,
+            },
+            "versions": {
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+                "tinygpt": __version__,
+            },
+        }
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.m is None or checkpoint.v is None:
+            raise CheckpointError(
+                f"{checkpoint.path} has no optimiser state, so no run can go on from it; "
+                "resume from a latest.h5"
+            )
+        dtype = np.dtype(self.config.dtype)
+        state = checkpoint.state
+        self.optimizer.m[...] = to_device(checkpoint.m.astype(dtype), self.xp)
+        self.optimizer.v[...] = to_device(checkpoint.v.astype(dtype), self.xp)
+        self.optimizer.t = state["optimizer_t"]
+        self.stored_steps = state["steps"]
+        self.step = state["step"]
+        self.loss = _or_nan(state["loss"])
+        self.val_loss = _or_nan(state["val_loss"])
+        self.best_val_loss, self.best_step = _or_nan(state["best_val_loss"]), state["best_step"]
+
+
+def _or_none(value: float) -> float | None:
+    """JSON has no nan."""
+    return None if math.isnan(value) else value
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def start_run(config: TrainConfig, folder: Path) -> Run:
+    """A new run in a new folder.   Raises ConfigError when a run lives there already."""
+    if (folder / "latest.h5").exists():
+        raise ConfigError(
+            f"there is already a run in {folder}; add --resume to go on with it, or choose "
+            "another --run-name"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; choose another --run-name")
+    text = prepare_text(config)
+    run = Run(config, folder, text, steps=schedule_length(config, len(text.train)))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "log.jsonl").write_text("", encoding="utf-8")
+    (folder / "config.toml").write_text(config_toml(config), encoding="utf-8")
+    return run
+
+
+def resume_run(folder: Path, changes: Mapping[str, Any]) -> Run:
+    """The run in this folder at its latest.h5, with `changes` to its settings.
+
+    Raises CheckpointError when there is none, ConfigError when a change is not one of steps,
+    epochs, threads and device, DataError when the text is no longer the one it learnt from.
+    """
+    latest = folder / "latest.h5"
+    if not latest.exists():
+        raise CheckpointError(
+            f"there is no {latest} to resume from; leave --resume out to start a new run"
+        )
+    checkpoint = load_checkpoint(latest, optimizer=True, verify=True)
+    state = checkpoint.state
+    try:
+        stored = TrainConfig(**state["train_config"])
+        sha256, steps, step = state["data"]["sha256"], int(state["steps"]), int(state["step"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{latest} was not written by tinygpt.train (its state lacks {error}); "
+            "start a new run instead"
+        ) from error
+    config = _changed(stored, changes)
+    text = prepare_text(config, checkpoint.tokenizer)
+    if text.sha256 != sha256:
+        raise DataError(
+            f"the text of {config.data!r} has changed since this run began (another SHA-256); "
+            "restore it, or start a new run with another --run-name"
+        )
+    if "steps" in changes or "epochs" in changes:
+        steps = schedule_length(config, len(text.train))
+    if steps < step:
+        raise ConfigError(f"the run has done {step} steps already; --steps must be above that")
+    run = Run(config, folder, text, steps=steps, checkpoint=checkpoint)
+    (folder / "config.toml").write_text(config_toml(config), encoding="utf-8")
+    _cut_log(folder / "log.jsonl", step)
+    return run
+
+
+def _changed(stored: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
+    """The stored settings with the allowed changes."""
+    allowed = {name: value for name, value in changes.items() if name in CHANGEABLE}
+    for name, value in changes.items():
+        if name not in allowed and value != getattr(stored, name):
+            raise ConfigError(
+                f"the run was begun with {name} = {getattr(stored, name)!r} and --resume cannot "
+                f"change it to {value!r}; leave --{name.replace('_', '-')} out, or start a new run"
+            )
+    if "steps" in allowed or "epochs" in allowed:
+        allowed = {"steps": None, "epochs": None} | allowed
+    return replace(stored, **allowed)
+
+
+def _cut_log(path: Path, step: int) -> None:
+    """Forget what was logged after the checkpoint: those steps will be taken, and logged, again."""
+    kept = [e for e in read_log(path) if e["step"] <= step] if path.exists() else []
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text("".join(json.dumps(e) + "\n" for e in kept), encoding="utf-8")
+    replace_file(temporary, path)
