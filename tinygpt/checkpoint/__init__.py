@@ -1,0 +1,34 @@
+"""Checkpoints: one HDF5 file holds weights, optimiser, tokenizer, configuration and state.
+
+    format.py     the file's table of contents: names, versions, limits
+    write.py      save_checkpoint: whole or not at all, never in place
+    validate.py   what a file must be before one of its arrays is read
+    read.py       load_checkpoint
+    find.py       find_checkpoint: from what the user typed to a path
+    load.py       load_model: a GPT and its tokenizer, ready to speak
+
+Names resolve when they are first used, so that a command's `--help` loads neither NumPy nor h5py.
+"""
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "Checkpoint": "read",
+    "find_checkpoint": "find",
+    "load_checkpoint": "read",
+    "load_model": "load",
+    "save_checkpoint": "write",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'tinygpt.checkpoint' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"tinygpt.checkpoint.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

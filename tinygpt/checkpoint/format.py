@@ -1,0 +1,52 @@
+"""The table of contents of a checkpoint file, shared by its writer and its reader.
+
+    /                       attributes format, version; config, tokenizer, state (JSON)
+    /params/wte             every parameter in its stored shape: little-endian floats, contiguous,
+    /params/h/0/attn/qkv/w  with attributes layout ("io" or "oi") and sha256 (hex, of its bytes)
+    /optimizer/m/…, v/…     AdamW's two averages, likewise; absent in a file meant only to speak
+
+Texts are fixed-length ASCII strings, so that a reader knows their size before it reads them.
+"""
+
+import hashlib
+from typing import Any
+
+import h5py
+import numpy as np
+
+from tinygpt.backend import Array
+from tinygpt.errors import BackendError
+
+FORMAT = "tinygpt"
+VERSION = 1
+
+JSON_BYTES = 64 << 20  # a vocabulary of 256,000 tokens takes about 10 MB
+CONFIG_BYTES = 1 << 16
+LAYERS = 4096  # GPT-3 has 96
+
+FLOATS = {"<f2": h5py.h5t.IEEE_F16LE, "<f4": h5py.h5t.IEEE_F32LE, "<f8": h5py.h5t.IEEE_F64LE}
+
+
+def dataset_name(path: str) -> str:
+    """Where a parameter lies inside its group.
+
+    >>> dataset_name("h.0.attn.qkv.w")
+    'h/0/attn/qkv/w'
+    """
+    return path.replace(".", "/")
+
+
+def sha256(array: Array) -> str:
+    """Hex SHA-256 of the array's bytes: little-endian, rows first."""
+    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    return hashlib.sha256(little.reshape(-1).view(np.uint8).data).hexdigest()
+
+
+def require_hdf5() -> None:
+    """BackendError unless h5py stands on HDF5 2: older ones crash on damaged files."""
+    version: tuple[Any, ...] = h5py.version.hdf5_version_tuple
+    if version < (2, 0, 0):
+        raise BackendError(
+            f"h5py {h5py.version.version} brings HDF5 {h5py.version.hdf5_version} and checkpoints "
+            'need HDF5 2.0 or newer; pip install --upgrade "h5py>=3.16"'
+        )

@@ -1,0 +1,172 @@
+"""Read a checkpoint: check the whole file, then its weights straight into one flat array."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import h5py
+import numpy as np
+
+from tinygpt.backend import Array
+from tinygpt.checkpoint.format import FORMAT, VERSION, dataset_name, require_hdf5, sha256
+from tinygpt.checkpoint.validate import (
+    read_config,
+    read_json,
+    read_text,
+    read_version,
+    validate_tree,
+)
+from tinygpt.config import ModelConfig
+from tinygpt.errors import CheckpointError
+from tinygpt.params import named_views, parameter_count
+from tinygpt.tokenizers import Tokenizer, load_tokenizer
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+# what h5py raises on damaged metadata, and Python on damaged text
+DAMAGE = (
+    OSError, KeyError, RuntimeError, ValueError, TypeError,
+    AttributeError, IndexError, OverflowError, MemoryError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file held. flat, m and v (n,) are host arrays; m and v are None unless asked for."""
+
+    config: ModelConfig
+    flat: Array
+    tokenizer: Tokenizer
+    state: dict[str, Any]
+    m: Array | None
+    v: Array | None
+    path: Path
+
+
+def load_checkpoint(
+    path: str | os.PathLike[str], *, optimizer: bool = False, verify: bool = False
+) -> Checkpoint:
+    """Read a checkpoint; float16 weights come as float32, others in the precision they are stored.
+
+    `optimizer` reads AdamW's averages too; `verify` compares the SHA-256 of every array read (a
+    flipped bit in a weight is silent otherwise). Nothing outside of the file is ever read.
+    Raises CheckpointError when the file is missing, foreign, newer, damaged or hostile; DataError
+    when its tokenizer is GPT-2's and that vocabulary cannot be had.
+    """
+    require_hdf5()
+    path = Path(path)
+    with _open(path) as file, _refusing(path), h5py.File(file, "r") as root:
+        _require_ours(root, path)
+        size = os.fstat(file.fileno()).st_size
+        config = read_config(root, size)
+        if optimizer and not root.id.links.exists(b"optimizer"):
+            raise CheckpointError(
+                f"{path} holds no optimiser state, so training cannot go on from it; "
+                "resume from a latest.h5, or load it without the optimiser"
+            )
+        validate_tree(root, config, size, optimizer=optimizer)
+        tokenizer = _tokenizer(root, config)
+        state = read_json(root, "state", allow_nan=True)
+        flat = _read_arrays(root, "params", config, verify)
+        m = _read_arrays(root, "optimizer/m", config, verify) if optimizer else None
+        v = _read_arrays(root, "optimizer/v", config, verify) if optimizer else None
+    return Checkpoint(config, flat, tokenizer, state, m, v, path)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[IO[bytes]]:
+    """The file, if it is an HDF5 file at all."""
+    try:
+        if not path.exists():
+            raise CheckpointError(f"there is no checkpoint {path}; check the name, or train one")
+        if not path.is_file():
+            raise CheckpointError(f"{path} is not a file; name a checkpoint, which ends in .h5")
+        file = open(path, "rb")  # noqa: SIM115 (closed below, after its own errors are told apart)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{path} cannot be opened ({reason}); check its rights") from error
+    with file:
+        head = file.read(len(SIGNATURE))
+        if head != SIGNATURE:
+            raise CheckpointError(
+                f"{path} is not an HDF5 file{_guess(head)}; tinygpt reads the .h5 files that "
+                "its own training writes"
+            )
+        file.seek(0)
+        yield file
+
+
+def _guess(head: bytes) -> str:
+    if not head:
+        return " but an empty one"
+    if head.startswith((b"PK\x03\x04", b"\x80")):
+        return (
+            " but a pickle or a zip archive, as .pt and .npz are (never opened: they can run code)"
+        )
+    return ""
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Turn every way in which a bad file can fail into one CheckpointError."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except DAMAGE as error:  # ConfigError among them: it is a ValueError
+        cause = str(error.args[0]) if error.args else type(error).__name__
+        raise CheckpointError(
+            f"{path} is damaged or was not written by tinygpt: {cause}; "
+            "use an earlier checkpoint or a fresh copy"
+        ) from error
+
+
+def _require_ours(root: Any, path: Path) -> None:
+    foreign = f"{path} is an HDF5 file of another program; name a checkpoint that tinygpt wrote"
+    if not h5py.h5a.exists(root.id, b"format"):
+        raise CheckpointError(foreign)
+    try:
+        name = read_text(root, "format", 64)
+    except ValueError as error:
+        raise CheckpointError(foreign) from error
+    if name != FORMAT:
+        raise CheckpointError(foreign)
+    version = read_version(root)
+    if version > VERSION:
+        raise CheckpointError(
+            f"{path} has format version {version} and this tinygpt reads up to {VERSION}; "
+            "pip install --upgrade tinygpt"
+        )
+
+
+def _tokenizer(root: Any, config: ModelConfig) -> Tokenizer:
+    values = read_json(root, "tokenizer")
+    try:
+        tokenizer = load_tokenizer(values)
+    except CheckpointError as error:
+        raise ValueError(str(error)) from error
+    if tokenizer.vocab_size > config.vocab_size:
+        raise ValueError(
+            f"its tokenizer has {tokenizer.vocab_size} ids and its model {config.vocab_size}"
+        )
+    return tokenizer
+
+
+def _read_arrays(root: Any, group: str, config: ModelConfig, verify: bool) -> Array:
+    """All arrays of a group as one flat array (n,), without a second copy of them in memory."""
+    stored = root[f"{group}/wte"].dtype
+    flat = np.empty(parameter_count(config), np.promote_types(stored, np.float32).newbyteorder("="))
+    for path, view in named_views(flat, config).items():
+        dataset = root[f"{group}/{dataset_name(path)}"]
+        if dataset.dtype == view.dtype:
+            dataset.read_direct(view)
+            raw = view
+        else:
+            raw = dataset[()]
+            view[...] = raw
+        if verify and sha256(raw) != read_text(dataset, "sha256", 64):
+            raise ValueError(f"{dataset.name} does not have the SHA-256 that was stored with it")
+    return flat

@@ -1,0 +1,200 @@
+"""Write a checkpoint so that a reader finds the old file or the new one, never half of one."""
+
+import dataclasses
+import glob
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import h5py
+import numpy as np
+
+from tinygpt.backend import Array
+from tinygpt.checkpoint.format import (
+    CONFIG_BYTES,
+    FORMAT,
+    JSON_BYTES,
+    VERSION,
+    dataset_name,
+    require_hdf5,
+    sha256,
+)
+from tinygpt.config import ModelConfig
+from tinygpt.errors import CheckpointError, ShapeError
+from tinygpt.params import named_views, param_shapes, parameter_count
+from tinygpt.threads import replace_file
+from tinygpt.tokenizers import Tokenizer
+
+STALE_SECONDS = (
+    600  # a temporary file that nobody wrote to for so long was left by a killed process
+)
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str],
+    *,
+    config: ModelConfig,
+    flat: Array,
+    tokenizer: Tokenizer,
+    optimizer: tuple[Array, Array] | None = None,
+    state: dict[str, Any],
+    dtype: str | None = None,
+) -> None:
+    """Save a model at `path`, its folder made if need be; a file already there stays until the end.
+
+    flat (n,), and m and v (n,) of `optimizer`, are host arrays of float32 or float64; `state` is
+    what JSON can hold. `dtype` ("float16", "float32", "float64") stores the weights so, None as
+    they are. The same arguments give the same bytes.
+    Raises CheckpointError when the file cannot be written (the earlier one is then untouched) or
+    float16 cannot hold a weight; ShapeError when an array does not fit `config`.
+    """
+    require_hdf5()
+    path = Path(path)
+    groups = {"params": flat}
+    if optimizer is not None:
+        groups |= {"optimizer/m": optimizer[0], "optimizer/v": optimizer[1]}
+    for name, array in groups.items():
+        _require_fit(name, array, config)
+    stored = np.dtype(dtype or flat.dtype)
+    if stored == np.float16:
+        _require_float16_range(path, flat, config)
+    texts = {
+        "config": json.dumps(dataclasses.asdict(config), allow_nan=False),
+        "tokenizer": json.dumps(tokenizer.to_json(), allow_nan=False),
+        "state": json.dumps(state),  # a loss may be NaN or infinite, and must not stop a save
+    }
+    for name, text in texts.items():
+        limit = CONFIG_BYTES if name == "config" else JSON_BYTES
+        if len(text) > limit:
+            raise CheckpointError(
+                f"{path}: the {name} takes {len(text):,} bytes as JSON and a checkpoint holds "
+                f"{limit:,}; make it smaller"
+            )
+    with _replacing(path) as file, _new_hdf5(file) as root:
+        root.attrs.create("format", np.bytes_(FORMAT))
+        root.attrs.create("version", np.int64(VERSION))
+        for name, text in texts.items():
+            root.attrs.create(name, np.bytes_(text))
+        for name, array in groups.items():
+            _write_arrays(root, name, array, config, stored if name == "params" else array.dtype)
+
+
+def _require_fit(name: str, array: Array, config: ModelConfig) -> None:
+    n = parameter_count(config)
+    if array.shape != (n,) or array.dtype not in (np.float32, np.float64):
+        raise ShapeError(
+            f"{name} is {array.dtype} of shape {array.shape}; the configuration needs float32 or "
+            f"float64 of shape ({n},)"
+        )
+
+
+def _require_float16_range(path: Path, flat: Array, config: ModelConfig) -> None:
+    for name, array in named_views(flat, config).items():
+        with np.errstate(over="ignore"):
+            lost = np.isinf(array.astype(np.float16)) & np.isfinite(array)
+        if lost.any():
+            raise CheckpointError(
+                f"{path}: {name} holds {array[lost][0]:g} and float16 ends at 65504; "
+                "save the weights as float32"
+            )
+
+
+def _write_arrays(root: Any, group: str, flat: Array, config: ModelConfig, dtype: Any) -> None:
+    specs = param_shapes(config)
+    for path, array in named_views(flat, config).items():
+        little = array.astype(np.dtype(dtype).newbyteorder("<"), copy=False)
+        dataset = root.create_dataset(f"{group}/{dataset_name(path)}", data=little)
+        dataset.attrs.create("layout", np.bytes_(specs[path].layout))
+        dataset.attrs.create("sha256", np.bytes_(sha256(little)))
+
+
+class _FirstError:
+    """A file whose failing writes HDF5 does not hear of; `error` is the first one.
+
+    HDF5 keeps the dirty metadata of a file that it could not write, and a full disk then ends in
+    a crash at closing. Told that all went well it closes in peace, and the file is thrown away.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.error: OSError | None = None
+
+    def _attempt(self, function: Any, *args: Any) -> Any:
+        if self.error is None:
+            try:
+                return function(*args)
+            except OSError as error:
+                self.error = error
+        return 0
+
+    def write(self, data: Any) -> Any:
+        return self._attempt(self.file.write, data)
+
+    def readinto(self, buffer: Any) -> Any:
+        return self._attempt(self.file.readinto, buffer)  # type: ignore[attr-defined]
+
+    def seek(self, offset: int, whence: int = 0) -> Any:
+        return self._attempt(self.file.seek, offset, whence)
+
+    def tell(self) -> Any:
+        return self._attempt(self.file.tell)
+
+    def truncate(self, size: int) -> Any:
+        return self._attempt(self.file.truncate, size)
+
+    def flush(self) -> Any:
+        return self._attempt(self.file.flush)
+
+
+@contextmanager
+def _new_hdf5(file: IO[bytes]) -> Iterator[Any]:
+    """An HDF5 file in an open Python file; an OSError of any write is raised at the end.
+
+    v108 lifts the 64 kB limit of attributes and puts a checksum on all metadata; aligned arrays
+    can be memory-mapped as they are.
+    """
+    guarded = _FirstError(file)
+    with h5py.File(
+        guarded, "w", libver=("v108", "v108"), alignment_threshold=256, alignment_interval=64
+    ) as root:
+        yield root
+    if guarded.error is not None:
+        raise guarded.error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A temporary file beside `path` that takes its place when the block ends well."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        try:
+            with open(temporary, "xb+") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            replace_file(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+    except OSError as error:
+        kept = "the earlier file is untouched; " if path.is_file() else ""
+        raise CheckpointError(
+            f"{path} could not be saved ({error.strerror or error}); {kept}"
+            "make room or choose another place, and save again"
+        ) from error
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes left of this checkpoint, but not what another now writes."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > STALE_SECONDS:
+                leftover.unlink()
