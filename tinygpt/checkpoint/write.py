@@ -135,6 +135,9 @@ class _FirstError:
     def write(self, data: Any) -> Any:
         return self._attempt(self.file.write, data)
 
+    def read(self, size: int = -1) -> Any:
+        return self._attempt(self.file.read, size)
+
     def readinto(self, buffer: Any) -> Any:
         return self._attempt(self.file.readinto, buffer)  # type: ignore[attr-defined]
 
