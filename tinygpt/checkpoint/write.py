@@ -113,61 +113,15 @@ def _write_arrays(root: Any, group: str, flat: Array, config: ModelConfig, dtype
         dataset.attrs.create("sha256", np.bytes_(sha256(little)))
 
 
-class _FirstError:
-    """A file whose failing writes HDF5 does not hear of; `error` is the first one.
-
-    HDF5 keeps the dirty metadata of a file that it could not write, and a full disk then ends in
-    a crash at closing. Told that all went well it closes in peace, and the file is thrown away.
-    """
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
-        self.error: OSError | None = None
-
-    def _attempt(self, function: Any, *args: Any) -> Any:
-        if self.error is None:
-            try:
-                return function(*args)
-            except OSError as error:
-                self.error = error
-        return 0
-
-    def write(self, data: Any) -> Any:
-        return self._attempt(self.file.write, data)
-
-    def read(self, size: int = -1) -> Any:
-        return self._attempt(self.file.read, size)
-
-    def readinto(self, buffer: Any) -> Any:
-        return self._attempt(self.file.readinto, buffer)  # type: ignore[attr-defined]
-
-    def seek(self, offset: int, whence: int = 0) -> Any:
-        return self._attempt(self.file.seek, offset, whence)
-
-    def tell(self) -> Any:
-        return self._attempt(self.file.tell)
-
-    def truncate(self, size: int) -> Any:
-        return self._attempt(self.file.truncate, size)
-
-    def flush(self) -> Any:
-        return self._attempt(self.file.flush)
-
-
-@contextmanager
-def _new_hdf5(file: IO[bytes]) -> Iterator[Any]:
-    """An HDF5 file in an open Python file; an OSError of any write is raised at the end.
+def _new_hdf5(file: IO[bytes]) -> Any:
+    """A new HDF5 file in an open Python file; given a path, HDF5 crashes when the disk is full.
 
     v108 lifts the 64 kB limit of attributes and puts a checksum on all metadata; aligned arrays
     can be memory-mapped as they are.
     """
-    guarded = _FirstError(file)
-    with h5py.File(
-        guarded, "w", libver=("v108", "v108"), alignment_threshold=256, alignment_interval=64
-    ) as root:
-        yield root
-    if guarded.error is not None:
-        raise guarded.error
+    return h5py.File(
+        file, "w", libver=("v108", "v108"), alignment_threshold=256, alignment_interval=64
+    )
 
 
 @contextmanager
@@ -187,10 +141,10 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
             with suppress(OSError):
                 temporary.unlink()
             raise
-    except OSError as error:
+    except (OSError, RuntimeError, KeyError) as error:  # HDF5 may only say what came of it
         kept = "the earlier file is untouched; " if path.is_file() else ""
         raise CheckpointError(
-            f"{path} could not be saved ({error.strerror or error}); {kept}"
+            f"{path} could not be saved ({getattr(error, 'strerror', None) or error}); {kept}"
             "make room or choose another place, and save again"
         ) from error
 
