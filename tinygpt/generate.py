@@ -98,7 +98,7 @@ def _add_model_flags(parser: argparse.ArgumentParser) -> None:
         help="where to compute; cuda means gpu (default auto)",
     )  # fmt: skip
     model.add_argument(
-        "--dtype", choices=("float32", "float64"), help="arithmetic (default: the checkpoint's)"
+        "--dtype", choices=("float32", "float64"), help="arithmetic (default float32)"
     )
 
 
@@ -161,8 +161,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _refuse_contradictions(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Exit 2 where two flags cannot both be meant."""
-    if args.step is not None and args.run_name is None:
-        parser.error("--step needs --run-name NAME: the run whose step it is")
     if args.interactive and args.json:
         parser.error("--interactive and --json cannot go together; a session is text")
     if args.interactive and "-" in (args.prompt or ()):

@@ -254,6 +254,8 @@ def generate_batch(
     **settings: Any,
 ) -> list[str]:
     """The continuation of each prompt, each as `generate_text` alone gives it with this seed."""
+    if isinstance(prompts, str):  # it would pass for a list of one-letter prompts
+        raise ConfigError("prompts is one text; give a list of texts, or call generate_text")
     seed = fresh_seed() if seed is None else seed
     samples = [Generation(model, tokenizer, p, _sampling(settings), seed=seed) for p in prompts]
     return ["".join(sample) for sample in samples]

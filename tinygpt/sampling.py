@@ -13,6 +13,8 @@ from tinygpt.backend import Array
 from tinygpt.config import SamplingConfig
 from tinygpt.errors import TinyGPTError
 
+_GREATEST = float(np.finfo(np.float64).max)
+
 
 def apply_repetition_penalty(logits: Array, ids: Sequence[int], penalty: float) -> Array:
     """Make every distinct token of `ids` less likely, once: divide positive logits, multiply
@@ -24,7 +26,9 @@ def apply_repetition_penalty(logits: Array, ids: Sequence[int], penalty: float) 
     result = np.array(logits, dtype=np.float64)
     seen = np.unique(np.asarray(ids, dtype=np.int64))
     values = result[seen]
-    result[seen] = np.where(values > 0, values / penalty, values * penalty)
+    with np.errstate(over="ignore"):
+        changed = np.where(values > 0, values / penalty, values * penalty)
+    result[seen] = np.clip(changed, -_GREATEST, _GREATEST)  # an absurd penalty, not infinity
     return result
 
 
@@ -36,8 +40,8 @@ def apply_temperature(logits: Array, temperature: float) -> Array:
     [0.0, -2.0, -4.0]
     """
     result = np.array(logits, dtype=np.float64)
-    result -= result.max()
-    with np.errstate(over="ignore"):  # too small a temperature gives -inf, which is right
+    with np.errstate(over="ignore"):  # -inf where the temperature is too small, which is right
+        result -= result.max()
         result /= temperature
     return result
 

@@ -1,0 +1,329 @@
+"""`python -m tinygpt.generate` as a user meets it: a real process, a real checkpoint."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tinygpt.checkpoint import save_checkpoint
+from tinygpt.config import ModelConfig
+from tinygpt.generate import ALIASES, build_parser, main
+from tinygpt.generation import generate_text
+from tinygpt.model import GPT
+from tinygpt.tokenizers import ByteTokenizer, CharTokenizer
+
+BYTES = ByteTokenizer()
+SEEDED = ("--seed", "3", "--max-new-tokens", "24")
+
+
+def make_model(vocab_size):
+    model = GPT(ModelConfig(vocab_size, 16, 1, 2, 8), seed=1)
+    model.flat += np.random.default_rng(1).normal(0, 0.5, model.flat.shape)
+    return model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A working folder with checkpoints/tiny/step0000005.h5 (bytes) and char.h5."""
+    folder = tmp_path_factory.mktemp("work")
+    run = folder / "checkpoints" / "tiny" / "step0000005.h5"
+    letters = CharTokenizer("\nabcdefgh")
+    for path, tokenizer in ((run, BYTES), (folder / "char.h5", letters)):
+        model = make_model(tokenizer.vocab_size)
+        save_checkpoint(
+            path, config=model.config, flat=model.flat, tokenizer=tokenizer, state={"step": 5}
+        )
+    return folder
+
+
+@pytest.fixture
+def say(folder, monkeypatch, capsysbinary):
+    """Run the command in this process; return its stdout (text) and stderr."""
+    monkeypatch.chdir(folder)
+
+    def say(*arguments, checkpoint=("--run-name", "tiny")):
+        assert main([*checkpoint, *arguments]) == 0
+        captured = capsysbinary.readouterr()
+        return captured.out.decode(), captured.err.decode()
+
+    return say
+
+
+def start(folder, *arguments, **options):
+    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "error", "-m", "tinygpt.generate", *arguments]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen(command, cwd=folder, env=environment, **options)
+
+
+def finish(process, given=None):
+    out, err = process.communicate(given, timeout=60)
+    return process.returncode, out.decode(), err.decode()
+
+
+def continuation(prompt, **settings):
+    """What Python's face gives for SEEDED."""
+    settings = {"seed": 3, "max_new_tokens": 24, **settings}
+    return generate_text(make_model(257), BYTES, prompt, **settings)
+
+
+def test_a_process_says_prompt_and_continuation_and_one_newline_and_nothing_else(folder):
+    process = start(folder, "--run-name", "tiny", "--step", "5", "--prompt", "né", *SEEDED)
+    assert finish(process) == (0, "né" + continuation("né") + "\n", "")
+
+
+def test_text_comes_as_it_is_made_and_ctrl_c_keeps_it(folder):
+    process = start(
+        folder, "--run-name", "tiny", "--prompt", "ab", "--max-new-tokens", "1000000",
+        "--eos-id", "-1", "--seed", "3",
+    )  # fmt: skip
+    first = process.stdout.read(200)
+    process.send_signal(signal.SIGINT)
+    status, rest, err = finish(process)
+    assert (status, err) == (130, "")
+    said = first + rest.encode()
+    assert said.startswith(b"ab" + continuation("ab", eos_id=-1).encode()[:20])
+    assert said.endswith(b"\n")
+
+
+def test_a_reader_that_leaves_is_no_error(folder):
+    process = start(
+        folder, "--run-name", "tiny", "--max-new-tokens", "100000", "--eos-id", "-1",
+    )  # fmt: skip
+    assert process.stdout.read(1)
+    process.stdout.close()
+    process.stdout = None
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, b"")
+
+
+def test_help_needs_neither_numpy_nor_the_model(folder):
+    check = (
+        "import sys; from tinygpt.generate import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print('numpy' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    begin = time.perf_counter()
+    out = subprocess.run(
+        [sys.executable, "-W", "error", "-c", check],
+        capture_output=True, text=True, env=environment, check=True,
+    ).stdout  # fmt: skip
+    assert out.endswith("False\n")
+    assert time.perf_counter() - begin < 3  # 0.1 s when the machine is quiet
+
+
+def test_every_flag_has_its_line_of_help_and_no_alias_is_shown():
+    text = build_parser().format_help()
+    flags = set(re.findall(r"--[a-z-]+", text))
+    assert not flags & set(ALIASES)
+    for action in build_parser()._actions:
+        if not set(action.option_strings) & set(ALIASES):
+            assert action.help, action.option_strings
+
+
+def test_streamed_and_whole_output_are_the_same(say):
+    streamed = say("--prompt", "x", *SEEDED)
+    assert say("--prompt", "x", "--no-stream", *SEEDED) == streamed
+
+
+def test_samples_and_prompts_are_separated_by_a_line(say):
+    out, err = say("--prompt", "a", "--prompt", "b", "--num-samples", "2", *SEEDED)
+    parts = out.removesuffix("\n").split("\n---\n")
+    assert [part[0] for part in parts] == ["a", "a", "b", "b"]
+    assert parts[0] == "a" + continuation("a")
+    assert parts[2] == "b" + continuation("b")
+    assert parts[1] != parts[0]
+    assert err == ""
+
+
+def test_no_echo_drops_the_prompt_alone(say):
+    assert say("--prompt", "abc", "--no-echo", *SEEDED)[0] == continuation("abc") + "\n"
+
+
+def test_json_is_one_object_a_line(say):
+    out, _ = say("--json", "--prompt", "a", "--num-samples", "2", "--max-new-tokens", "5")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert len(lines) == 2
+    assert list(lines[0]) == [
+        "prompt", "generated_text", "token_count", "finish_reason", "seed",
+    ]  # fmt: skip
+    seed = lines[0]["seed"]  # nobody chose it, and it says how to have the same again
+    again, _ = say("--json", "--prompt", "a", "--num-samples", "2", "--max-new-tokens", "5",
+                   "--seed", str(seed))  # fmt: skip
+    assert again == out
+    assert (lines[0]["finish_reason"], lines[0]["token_count"]) == ("length", 5)
+
+
+def test_without_a_prompt_the_model_begins(say):
+    out, _ = say("--json", *SEEDED)
+    assert json.loads(out)["prompt"] is None
+    assert say(*SEEDED)[0] == continuation(None) + "\n"
+
+
+def test_a_prompt_from_stdin_loses_its_last_newline(folder):
+    process = start(
+        folder, "--run-name", "tiny", "--prompt", "-", *SEEDED, stdin=subprocess.PIPE
+    )  # fmt: skip
+    text = "a\nb" + continuation("a\nb") + "\n"
+    assert finish(process, b"a\nb\n") == (0, text, "")
+
+
+def test_a_long_prompt_is_used_by_its_end_and_says_so(say):
+    prompt = "abc" * 10
+    out, err = say("--prompt", prompt, *SEEDED)
+    assert out == prompt + continuation(prompt) + "\n"
+    assert err.count("\n") == 1
+    assert "30 tokens and the model sees 16" in err
+    assert say("--prompt", prompt, "--quiet", *SEEDED) == (out, "")
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        ("--max-tokens", "6"),
+        ("--num-tokens", "6"),
+        ("--length", "6"),
+        ("--max_new_tokens", "6"),
+        ("--max-length", "8"),  # two of them are the prompt's
+    ],
+)
+def test_spellings_from_other_tools_mean_the_same(say, spelling):
+    out, _ = say("--prompt", "ab", "--seed", "3", *spelling)
+    assert out == "ab" + continuation("ab", max_new_tokens=6) + "\n"
+
+
+def test_sampling_flags_arrive(say):
+    flags = ("--temp", "1.5", "--top_k_tokens", "40", "--rep-penalty", "1.2", "--top-p=0.9")
+    out, _ = say("--prompt", "ab", *SEEDED, *flags, "--stop", "zq", "--dtype", "float32")
+    settings = {"temperature": 1.5, "top_k": 40, "repetition_penalty": 1.2, "top_p": 0.9}
+    assert out == "ab" + continuation("ab", **settings) + "\n"
+
+
+CHAR = ("--checkpoint", "char.h5")
+TINY = ("--run-name", "tiny")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((*TINY, "--top-p", "0"), "top_p is 0.0"),
+        ((*TINY, "--top-p", "2"), "top_p is 2.0"),
+        ((*TINY, "--top-k", "-1"), "top_k is -1"),
+        ((*TINY, "--temperature", "-1"), "temperature is -1.0"),
+        ((*TINY, "--temperature", "nan"), "temperature is nan"),
+        ((*TINY, "--top-p", "nan"), "top_p is nan"),
+        ((*TINY, "--max-new-tokens", "0"), "max_new_tokens is 0"),
+        ((*TINY, "--max-length", "2", "--prompt", "abc"), "the prompt alone has 3 tokens"),
+        ((*TINY, "--num-samples", "0"), "num_samples is 0"),
+        ((*TINY, "--seed", "-3"), "seed is -3"),
+        ((*TINY, "--prompt", ""), "the prompt is empty"),
+        ((*TINY, "--prompt", "good", "--prompt", ""), "the prompt is empty"),
+        ((*TINY, "--stop", ""), "stop string is empty"),
+        ((*TINY, "--eos-id", "257"), "eos_id is 257"),
+        ((*TINY, "--step", "6"), "step0000006"),
+        ((*TINY, "--seed", "-3", "--interactive"), "seed is -3"),
+        ((*TINY, "--prompt", "\udcff"), ""),
+        ((*CHAR, "--prompt", "xyz"), "'x'"),
+        ((*CHAR, "--tokenizer", "bytes", "--prompt", "abc"), "token id 97"),
+        (("--checkpoint", "absent.h5"), "absent.h5"),
+        (("--step", "3"), "step"),
+        ((), "--checkpoint"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_exit_code_1(folder, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["generate", *arguments])
+    from tinygpt.commands import run
+
+    with pytest.raises(SystemExit) as exit:
+        run(main)
+    out, err = capsys.readouterr()
+    assert (exit.value.code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("error: ")
+    assert words in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--temperature", "warm"),
+        ("--top-k", "2.5"),
+        ("--tokenizer", "morse"),
+        ("--checkpoint", "a", "--run-name", "b"),
+        ("--prompt", "-", "--prompt", "-"),
+        ("--max-length", "9", "--max-new-tokens", "9"),
+        ("--interactive", "--json"),
+        ("--interactive", "--prompt", "-"),
+        ("--no-such-flag",),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(capsys, arguments):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert (exit.value.code, out) == (2, "")
+    assert "error: " in err
+
+
+def test_a_session_goes_on_from_the_page_and_obeys_its_commands(folder):
+    lines = [
+        "hello", "/temperature 0", "/max-new-tokens 4", "more", "", "/reset", "hello", "//x",
+        "/top-k 0", "/top-k many", "/seed -1", "/dance", "/top-k off", "/stop q", "/stop off",
+        "/eos-id off", "/settings", "/history", "/help", "/quit", "never",
+    ]  # fmt: skip
+    process = start(
+        folder, "--run-name", "tiny", "--interactive", "--quiet", *SEEDED, stdin=subprocess.PIPE
+    )  # fmt: skip
+    status, out, err = finish(process, "\n".join(lines).encode())
+    first = continuation("hello")
+    greedy = {"temperature": 0, "max_new_tokens": 4}
+    page = f"hello{first}\nmore"
+    second = continuation(page, **greedy)
+    third = continuation(page + second, **greedy)
+    fourth = continuation("hello", **greedy)
+    fifth = continuation(f"hello{fourth}\n/x", **greedy)
+    assert out == f"{first}\n{second}\n{third}\n{fourth}\n{fifth}\n"
+    assert status == 0
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 4
+    assert f"hello{fourth}\n/x{fifth}\n" in err
+    assert "max_new_tokens=4" in err
+    assert "/repetition-penalty" in err
+
+
+def test_at_a_terminal_a_session_prompts_and_ctrl_d_leaves(folder):
+    main_end, terminal = pty.openpty()
+    process = start(
+        folder, "--run-name", "tiny", "--interactive", *SEEDED,
+        stdin=terminal, stdout=terminal, stderr=terminal,
+    )  # fmt: skip
+    os.close(terminal)
+    seen = b""
+    while b"> " not in seen:
+        seen += os.read(main_end, 1000)
+    os.write(main_end, b"\x04")
+    assert process.wait(timeout=60) == 0
+    assert b"/help" in seen
+    os.close(main_end)
+
+
+def test_ctrl_c_stops_a_reply_and_the_session_goes_on(folder):
+    process = start(
+        folder, "--run-name", "tiny", "--interactive", "--seed", "3", "--max-new-tokens", "1000000",
+        "--eos-id", "-1", stdin=subprocess.PIPE,
+    )  # fmt: skip
+    process.stdin.write(b"ab\n")
+    process.stdin.flush()
+    process.stdout.read(100)
+    process.send_signal(signal.SIGINT)
+    status, out, err = finish(process, b"/max-new-tokens 1\n/reset\nab\n")
+    assert status == 0, err
+    assert out.endswith("\n" + continuation("ab", max_new_tokens=1, eos_id=-1) + "\n")

@@ -1,0 +1,255 @@
+"""Cached = streamed = one by one = the plain loop, token for token, also past the window."""
+
+import doctest
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinygpt import generation
+from tinygpt.config import ModelConfig, SamplingConfig
+from tinygpt.errors import ConfigError, VocabularyError
+from tinygpt.generation import (
+    Generation,
+    StopStrings,
+    generate_batch,
+    generate_text,
+    stream_ids,
+    stream_text,
+)
+from tinygpt.model import GPT
+from tinygpt.sampling import sample_next
+from tinygpt.tokenizers import ByteTokenizer, CharTokenizer
+
+BYTES = ByteTokenizer()
+LETTERS = CharTokenizer("\nabcdefgh")
+
+
+def random_model(vocab_size=9, block_size=8, n_layer=1, n_head=2, n_embd=8, seed=0):
+    """A float64 model with weights of order one, so that its choices differ from place to place."""
+    config = ModelConfig(vocab_size, block_size, n_layer, n_head, n_embd)
+    model = GPT(config, seed=seed, dtype=np.float64)
+    model.flat += np.random.default_rng(seed).normal(0, 0.4, model.flat.shape)
+    return model
+
+
+def plain_loop(model, ids, sampling, rng, eos_id=None):
+    """The oracle: no cache, every token from the whole window."""
+    block_size = model.config.block_size
+    hop = max(1, block_size // 4)
+    known = list(ids)
+    for _ in range(sampling.max_new_tokens):
+        n = len(known)
+        s = 0 if n <= block_size else math.ceil((n - block_size) / hop) * hop
+        logits, _ = model.forward(np.array([known[s:n]]))
+        chosen = sample_next(logits[0, -1], known, sampling, rng)
+        if chosen == eos_id:
+            break
+        known.append(chosen)
+    return known[len(ids) :]
+
+
+@st.composite
+def cases(draw):
+    block_size = draw(st.integers(1, 9))
+    model = random_model(
+        vocab_size=draw(st.integers(1, 9)),
+        block_size=block_size,
+        n_layer=draw(st.integers(1, 2)),
+        n_head=draw(st.sampled_from([1, 2])),
+        seed=draw(st.integers(0, 99)),
+    )
+    token = st.integers(0, model.config.vocab_size - 1)
+    ids = draw(st.lists(token, min_size=1, max_size=3 * block_size))
+    sampling = SamplingConfig(
+        max_new_tokens=draw(st.integers(1, 2 * block_size + 3)),
+        temperature=draw(st.sampled_from([0.0, 0.7, 1.5])),
+        top_k=draw(st.sampled_from([None, 1, 4, 50])),
+        top_p=draw(st.sampled_from([None, 0.6])),
+        repetition_penalty=draw(st.sampled_from([1.0, 1.4])),
+    )
+    return model, ids, sampling, draw(st.sampled_from([None, 0]))
+
+
+@given(cases(), st.integers(0, 2**40))
+def test_cached_generation_is_the_plain_loop_token_for_token(case, seed):
+    model, ids, sampling, eos_id = case
+    cached = stream_ids(model, ids, sampling, np.random.default_rng(seed), eos_id=eos_id)
+    assert list(cached) == plain_loop(model, ids, sampling, np.random.default_rng(seed), eos_id)
+
+
+def test_the_window_moves_by_a_quarter_and_the_cache_is_refilled_only_then(monkeypatch):
+    model = random_model(block_size=8)
+    lengths = []
+    forward = model.forward
+    monkeypatch.setattr(
+        model, "forward", lambda ids, **kw: lengths.append(ids.shape[1]) or forward(ids, **kw)
+    )
+    list(stream_ids(model, [1] * 7, SamplingConfig(max_new_tokens=6), np.random.default_rng(0)))
+    assert lengths == [7, 1, 7, 1, 7, 1]
+
+
+def test_streamed_whole_and_batched_text_are_the_same():
+    model = random_model()
+    settings = {"seed": 5, "max_new_tokens": 30, "temperature": 1.2}
+    prompts = ["a", "bcdefgh" * 3, None]
+    alone = [generate_text(model, LETTERS, p, **settings) for p in prompts]
+    assert generate_batch(model, LETTERS, prompts, **settings) == alone
+    assert ["".join(stream_text(model, LETTERS, p, **settings)) for p in prompts] == alone
+    assert all(alone)
+
+
+def test_sample_i_draws_from_the_generator_of_seed_and_i():
+    model = random_model()
+    sampling = SamplingConfig(max_new_tokens=20, temperature=1.0)
+    for i in (0, 3):
+        sample = Generation(model, LETTERS, "abc", sampling, seed=11, sample=i)
+        "".join(sample)
+        rng = np.random.default_rng([11, i])
+        assert sample.ids == plain_loop(model, LETTERS.encode("abc"), sampling, rng)
+
+
+def test_without_a_seed_two_texts_differ():
+    model = random_model()
+    settings = {"max_new_tokens": 60, "temperature": 3.0}
+    assert generate_text(model, LETTERS, "a", **settings) != generate_text(
+        model, LETTERS, "a", **settings
+    )
+
+
+@given(st.integers(0, 10**6))
+def test_streamed_text_equals_decode_of_all_ids(seed):
+    model = random_model(vocab_size=257, seed=3)
+    sampling = SamplingConfig(max_new_tokens=40, temperature=2.0)  # mostly broken UTF-8
+    sample = Generation(model, BYTES, "é", sampling, seed=seed)
+    pieces = list(sample)
+    assert "".join(pieces) == sample.text == BYTES.decode(sample.ids)
+    assert "" not in pieces
+
+
+def says(text, vocab_size=257, after="\n"):
+    """A model that continues `after` with exactly this text of distinct bytes, then end-of-text."""
+    config = ModelConfig(vocab_size, 64, 1, 1, vocab_size)
+    model = GPT(config, np.zeros_like(GPT(config, dtype=np.float64).flat))
+    chain = [*BYTES.encode(after + text), 256]
+    # wte one-hot and tied: what a position holds is what it predicts; wpe names the next token
+    model.params["wte"][...] = np.eye(vocab_size)
+    model.params["lnf"]["w"][...] = 50.0
+    for position, token in enumerate(chain[1:]):
+        model.params["wpe"][position, token] = 9.0
+    return model
+
+
+def test_a_character_is_shown_only_when_it_is_whole():
+    pieces = list(stream_text(says("aé€z"), BYTES, "\n", temperature=0, max_new_tokens=7))
+    assert pieces == ["a", "é", "€", "z"]
+
+
+def test_end_of_text_stops_and_is_never_shown():
+    model = says("abc")
+    sample = Generation(model, BYTES, "\n", SamplingConfig(temperature=0), seed=0)
+    assert ("".join(sample), sample.finish_reason) == ("abc", "stop")
+    assert sample.ids == BYTES.encode("abc")
+    forever = SamplingConfig(temperature=0, eos_id=-1, max_new_tokens=10)
+    sample = Generation(model, BYTES, "\n", forever, seed=0)
+    assert "".join(sample).startswith("abc")
+    assert (sample.finish_reason, len(sample.ids), sample.ids[3]) == ("length", 10, 256)
+
+
+def test_an_eos_id_ends_the_text_too():
+    settings = {"temperature": 0, "eos_id": ord("c")}
+    assert generate_text(says("abcd"), BYTES, "\n", **settings) == "ab"
+
+
+def test_a_text_of_exactly_the_most_tokens_ends_by_length():
+    sample = Generation(
+        says("abc"), BYTES, "\n", SamplingConfig(temperature=0, max_new_tokens=3), seed=0
+    )
+    assert ("".join(sample), sample.finish_reason) == ("abc", "length")
+
+
+@pytest.mark.parametrize(
+    ("stop", "text", "reason"),
+    [
+        ("cd", "ab", "stop"),  # across tokens
+        (["zz", "e"], "abcd", "stop"),
+        ("€f", "abcde", "stop"),  # begins inside held-back bytes
+        ("fx", "abcde€f", "length"),  # held back in vain, and said at the end
+    ],
+)
+def test_stop_strings_end_the_text_and_are_not_shown(stop, text, reason):
+    settings = {"temperature": 0, "max_new_tokens": 9}
+    assert generate_text(says("abcde€f"), BYTES, "\n", stop=stop, **settings) == text
+    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+    sampling = SamplingConfig(stop=stops, **settings)
+    sample = Generation(says("abcde€f"), BYTES, "\n", sampling, seed=0)
+    assert "".join(sample) == sample.text == text
+    assert sample.finish_reason == reason
+
+
+@given(
+    st.text("ab", max_size=12),
+    st.lists(st.text("ab", min_size=1, max_size=4), max_size=3),
+    st.lists(st.integers(0, 12)),
+)
+def test_stop_strings_do_not_depend_on_how_the_text_is_cut(text, strings, cuts):
+    ends = {(e, s) for s in strings for e in range(len(text) + 1) if text[:e].endswith(s)}
+    first = min(e for e, _ in ends) if ends else None
+    longest = max(len(s) for e, s in ends if e == first) if ends else 0
+    expected = text if first is None else text[: first - longest]
+    places = sorted({0, *(c for c in cuts if c < len(text)), len(text)})
+    stop, shown = StopStrings(strings), ""
+    for begin, end in pairwise(places):
+        shown += stop.push(text[begin:end])
+        assert expected.startswith(shown)  # nothing is ever said too early
+        if stop.found:
+            break
+    assert shown + ("" if stop.found else stop.finish()) == expected
+    assert stop.found == (first is not None)
+
+
+def test_without_a_prompt_it_begins_from_end_of_text_or_a_newline_or_id_zero():
+    letters = random_model()
+    sampling = SamplingConfig(max_new_tokens=1)
+    begins = [
+        Generation(random_model(vocab_size=257), BYTES, None, sampling, seed=0).prompt_ids,
+        Generation(letters, CharTokenizer("ab\ncdefgh"), None, sampling, seed=0).prompt_ids,
+        Generation(letters, CharTokenizer("abcdefghi"), None, sampling, seed=0).prompt_ids,
+    ]
+    assert begins == [[256], [2], [0]]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "settings", "error", "words"),
+    [
+        ("", {}, ConfigError, "prompt is empty"),
+        ("xyz", {}, VocabularyError, "x"),
+        ("a", {"eos_id": 9}, VocabularyError, "eos_id is 9"),
+        ("a", {"eos_id": -2}, VocabularyError, "eos_id is -2"),
+        ("a", {"seed": -1}, ConfigError, "seed is -1"),
+        ("a", {"top_p": 0}, ConfigError, "top_p is 0"),
+        ("a", {"stop": ""}, ConfigError, "stop string is empty"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_first_piece(prompt, settings, error, words):
+    with pytest.raises(error, match=words):
+        stream_text(random_model(), LETTERS, prompt, **settings)
+
+
+def test_one_text_is_no_batch():
+    with pytest.raises(ConfigError, match="one text"):
+        generate_batch(random_model(), LETTERS, "abc")
+
+
+def test_a_prompt_that_the_model_does_not_know_is_refused():
+    with pytest.raises(VocabularyError, match="token id 97 and the model knows 0 to 8"):
+        stream_text(random_model(), BYTES, "a")
+    with pytest.raises(ConfigError, match="empty"):
+        next(stream_ids(random_model(), [], SamplingConfig(), np.random.default_rng(0)))
+
+
+def test_the_worked_numbers_in_the_docstrings_hold():
+    assert doctest.testmod(generation).failed == 0

@@ -1,0 +1,152 @@
+"""Worked numbers and laws of the functions between logits and the next token."""
+
+import doctest
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tinygpt import sampling
+from tinygpt.config import SamplingConfig
+from tinygpt.errors import TinyGPTError
+from tinygpt.sampling import (
+    apply_repetition_penalty,
+    apply_temperature,
+    draw,
+    keep_top_k,
+    keep_top_p,
+    next_probs,
+    sample_next,
+    softmax,
+)
+
+# few distinct values, so that ties are common
+logits = arrays(np.float64, st.integers(1, 12), elements=st.integers(-6, 6).map(float))
+counts = st.integers(1, 20)
+shares = st.floats(0.01, 1.0)
+
+
+def plain_top_p(x, p):
+    """The least set by adding probabilities one by one, likeliest and lowest id first."""
+    probs = softmax(x)
+    kept, mass = set(), 0.0
+    for i in sorted(range(len(x)), key=lambda i: (-probs[i], i)):
+        kept.add(i)
+        mass += probs[i]
+        if mass >= p:
+            break
+    return kept
+
+
+def test_the_worked_numbers_in_the_docstrings_hold():
+    assert doctest.testmod(sampling).failed == 0
+
+
+@given(logits)
+def test_probabilities_sum_to_one_and_keep_the_order_of_the_logits(x):
+    probs = softmax(x)
+    assert probs.sum() == pytest.approx(1, abs=1e-12)
+    assert (np.argsort(probs, kind="stable") == np.argsort(x, kind="stable")).all()
+
+
+@given(logits, counts)
+def test_top_k_keeps_k_and_among_equals_the_lower_id(x, k):
+    kept = np.flatnonzero(np.isfinite(keep_top_k(x, k)))
+    best = sorted(range(len(x)), key=lambda i: (-x[i], i))[:k]
+    assert kept.tolist() == sorted(best)
+
+
+@given(logits, shares)
+def test_top_p_keeps_the_least_set_that_reaches_p_and_never_none(x, p):
+    kept = set(np.flatnonzero(np.isfinite(keep_top_p(x, p))).tolist())
+    assert kept == (plain_top_p(x, p) if p < 1 else set(range(len(x))))
+    assert kept
+
+
+def test_top_p_sees_only_what_top_k_left():
+    x = np.log([0.4, 0.3, 0.2, 0.1])
+    probs = next_probs(x, [], SamplingConfig(temperature=1, top_k=2, top_p=0.5))
+    assert probs.tolist() == [1, 0, 0, 0]  # 0.4 / 0.7 > 0.5; without top-k two would stay
+    assert np.count_nonzero(next_probs(x, [], SamplingConfig(temperature=1, top_p=0.5))) == 2
+
+
+@given(logits, st.lists(st.integers(0, 11), max_size=30), st.floats(0.5, 3.0))
+def test_the_penalty_acts_once_per_distinct_token_and_by_its_sign(x, ids, penalty):
+    ids = [i for i in ids if i < len(x)]
+    changed = apply_repetition_penalty(x, ids, penalty)
+    for i, (old, new) in enumerate(zip(x, changed, strict=True)):
+        expected = old / penalty if old > 0 else old * penalty
+        assert new == (expected if i in ids else old)
+
+
+@given(logits, shares, counts)
+def test_k_one_and_small_p_and_temperature_zero_agree(x, p, k):
+    greedy = next_probs(x, [], SamplingConfig(temperature=0, top_k=k, top_p=p))
+    assert np.argmax(greedy) == np.argmax(x)
+    for setting in ({"top_k": 1}, {"top_p": 1e-9}):
+        assert next_probs(x, [], SamplingConfig(temperature=1, **setting)).tolist() == (
+            greedy.tolist()
+        )
+
+
+@given(logits, st.integers(-50, 50))
+def test_a_shift_of_all_logits_changes_nothing(x, shift):
+    config = SamplingConfig(temperature=0.5, top_k=5, top_p=0.7)
+    np.testing.assert_array_equal(next_probs(x + shift, [], config), next_probs(x, [], config))
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-300, 1e-10, 1e300])
+def test_no_temperature_overflows(temperature):
+    probs = next_probs(np.array([1.0, 800.0, -900.0]), [], SamplingConfig(temperature=temperature))
+    assert probs.sum() == pytest.approx(1)
+    assert probs[1] == probs.max()
+
+
+@pytest.mark.parametrize("penalty", [1e-308, 1e308])
+def test_no_penalty_overflows(penalty):
+    config = SamplingConfig(temperature=1, repetition_penalty=penalty)
+    assert next_probs(np.array([9.0, -9.0, 1.0]), [0, 1], config).sum() == pytest.approx(1)
+
+
+def test_temperature_divides_the_differences():
+    x = np.array([1.0, 3.0, 2.0])
+    assert np.diff(apply_temperature(x, 2.0)).tolist() == [1.0, -0.5]
+
+
+@given(logits, st.floats(0, 1, exclude_max=True))
+def test_a_draw_is_a_possible_token(x, u):
+    probs = softmax(keep_top_k(x, 3))
+    assert probs[draw(probs, u)] > 0
+
+
+def test_rounding_never_draws_past_the_vocabulary():
+    probs = np.full(4, 0.25 + 2.0**-54)  # their float64 sum is just above 1
+    probs[3] = 0.0
+    probs[2] += 0.25 + 2.0**-52
+    assert draw(probs, 1 - 2.0**-53) == 2
+    assert draw(np.array([1 + 2.0**-52, 0.0]), 1 - 2.0**-53) == 0
+
+
+def test_draws_follow_the_distribution():
+    x = np.log([0.5, 0.25, 0.125, 0.125])
+    rng = np.random.default_rng(7)
+    config = SamplingConfig(temperature=1)
+    n = 4000
+    seen = np.bincount([sample_next(x, [], config, rng) for _ in range(n)], minlength=4)
+    expected = n * np.exp(x)
+    chi2 = float(((seen - expected) ** 2 / expected).sum())
+    assert chi2 < 16.27  # three degrees of freedom, one in a thousand
+
+
+def test_inputs_are_not_written_and_float32_is_sampled_in_float64():
+    x = np.array([0.1, 0.7, 0.2], np.float32)
+    x.flags.writeable = False
+    config = SamplingConfig(temperature=0.9, top_k=2, top_p=0.9, repetition_penalty=1.3)
+    assert next_probs(x, [1, 1], config).dtype == np.float64
+
+
+def test_logits_that_are_not_numbers_are_refused_in_a_sentence():
+    with pytest.raises(TinyGPTError, match="not numbers"):
+        sample_next(np.array([0.0, np.nan]), [], SamplingConfig(), np.random.default_rng(0))
