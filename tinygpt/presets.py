@@ -44,8 +44,8 @@ PRESETS = {
         "the shipped model: the source of Python's standard library, byte by byte",
         {
             "data": "python", "tokenizer": "bytes", "n_layer": 4, "n_head": 4, "n_embd": 192,
-            "block_size": 128, "batch_size": 24, "steps": 3000, "warmup": 100, "lr": 1e-3,
-            "min_lr": 1e-4,
+            "block_size": 128, "batch_size": 24, "steps": 2400, "warmup": 100, "lr": 2e-3,
+            "min_lr": 1e-4, "eval_every": 800,
         },
     ),
 }  # fmt: skip
