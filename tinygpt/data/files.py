@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tinygpt.errors import DataError
+from tinygpt.threads import replace_file
 
 TEXT_SUFFIXES = {
     ".txt", ".text", ".md", ".markdown", ".rst", ".tex", ".org", ".srt", ".csv", ".tsv", ".html",
@@ -94,6 +95,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 
     Missing folders are made. Raises DataError when it cannot be written.
     """
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name the file to write in it")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +105,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            replace_file(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
