@@ -1,6 +1,6 @@
 """The table of contents of a checkpoint file, shared by its writer and its reader.
 
-    /                       attributes format, version; config, tokenizer, state (JSON)
+    /                       attributes format, version, JSON config, tokenizer, state; their sha256
     /params/wte             every parameter in its stored shape: little-endian floats, contiguous,
     /params/h/0/attn/qkv/w  with attributes layout ("io" or "oi") and sha256 (hex, of its bytes)
     /optimizer/m/…, v/…     AdamW's two averages, likewise; absent in a file meant only to speak
@@ -9,6 +9,7 @@ Texts are fixed-length ASCII strings, so that a reader knows their size before i
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import h5py
@@ -20,6 +21,7 @@ from tinygpt.errors import BackendError
 FORMAT = "tinygpt"
 VERSION = 1
 
+TEXTS = ("config", "tokenizer", "state")
 JSON_BYTES = 64 << 20  # a vocabulary of 256,000 tokens takes about 10 MB
 CONFIG_BYTES = 1 << 16
 LAYERS = 4096  # GPT-3 has 96
@@ -40,6 +42,11 @@ def sha256(array: Array) -> str:
     """Hex SHA-256 of the array's bytes: little-endian, rows first."""
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     return hashlib.sha256(little.reshape(-1).view(np.uint8).data).hexdigest()
+
+
+def texts_sha256(texts: Iterable[str]) -> str:
+    """Hex SHA-256 of the root's JSON texts: HDF5 has no checksum for those over 64 kB."""
+    return hashlib.sha256("\n".join(texts).encode("ascii")).hexdigest()
 
 
 def require_hdf5() -> None:

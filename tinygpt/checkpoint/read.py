@@ -17,6 +17,7 @@ from tinygpt.checkpoint.validate import (
     read_json,
     read_text,
     read_version,
+    validate_texts,
     validate_tree,
 )
 from tinygpt.config import ModelConfig
@@ -61,6 +62,7 @@ def load_checkpoint(
     with _open(path) as file, _refusing(path), h5py.File(file, "r") as root:
         _require_ours(root, path)
         size = os.fstat(file.fileno()).st_size
+        validate_texts(root)
         config = read_config(root, size)
         if optimizer and not root.id.links.exists(b"optimizer"):
             raise CheckpointError(

@@ -22,8 +22,10 @@ from tinygpt.checkpoint.format import (
     FLOATS,
     JSON_BYTES,
     LAYERS,
+    TEXTS,
     VERSION,
     dataset_name,
+    texts_sha256,
 )
 from tinygpt.config import ModelConfig
 from tinygpt.params import ParamSpec, param_shapes, parameter_count
@@ -69,6 +71,13 @@ def read_version(root: Any) -> int:
     attribute.read(value)
     _require(int(value) >= 1, f"its version is {int(value)}; versions run from 1 to {VERSION}")
     return int(value)
+
+
+def validate_texts(root: Any) -> None:
+    """Check the root's JSON texts against the hash that was stored with them."""
+    texts = [read_text(root, name, JSON_BYTES) for name in TEXTS]
+    same = texts_sha256(texts) == read_text(root, "sha256", 64)
+    _require(same, f"{', '.join(TEXTS)} do not have the SHA-256 that was stored with them")
 
 
 def _refuse_constant(name: str) -> float:

@@ -23,6 +23,7 @@ from tinygpt.checkpoint.format import (
     dataset_name,
     require_hdf5,
     sha256,
+    texts_sha256,
 )
 from tinygpt.config import ModelConfig
 from tinygpt.errors import CheckpointError, ShapeError
@@ -80,6 +81,7 @@ def save_checkpoint(
         root.attrs.create("version", np.int64(VERSION))
         for name, text in texts.items():
             root.attrs.create(name, np.bytes_(text))
+        root.attrs.create("sha256", np.bytes_(texts_sha256(texts.values())))
         for name, array in groups.items():
             _write_arrays(root, name, array, config, stored if name == "params" else array.dtype)
 
