@@ -18,8 +18,8 @@ PRESETS = {
         "seconds: a first try, and what the tests run",
         {
             "tokenizer": "bytes", "n_layer": 2, "n_head": 2, "n_embd": 32, "block_size": 32,
-            "batch_size": 8, "steps": 100, "warmup": 10, "lr": 3e-3, "min_lr": 3e-4,
-            "eval_every": 50, "sample_every": 50,
+            "batch_size": 8, "steps": 300, "warmup": 10, "lr": 3e-3, "min_lr": 3e-4,
+            "eval_every": 100, "sample_every": 150,
         },
     ),
     "shakespeare-char-cpu": Preset(

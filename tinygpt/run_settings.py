@@ -90,11 +90,15 @@ def read_config_file(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"cannot read the settings file {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"the settings file {path} is not UTF-8 text; save it as UTF-8") from error
+        raise ConfigError(
+            f"the settings file {path} is not UTF-8 text; save it as UTF-8"
+        ) from error
     try:
         settings = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}; write lines as: lr = 1e-3") from error
+        raise ConfigError(
+            f"{path} is not valid TOML: {error}; write lines as: lr = 1e-3"
+        ) from error
     return checked(settings, str(path))
 
 

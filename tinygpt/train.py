@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import warnings
 from argparse import Namespace
 from collections.abc import Sequence
 from types import FrameType
@@ -103,8 +102,6 @@ def _train(settings: dict[str, Any], arguments: Namespace) -> int:
     from tinygpt.training import resume_run, start_run
 
     keep_freed_memory()
-    # numbers that overflow are reported once, by the loop, as a loss that is no number
-    warnings.filterwarnings("ignore", "(overflow|invalid value|divide by zero)", RuntimeWarning)
     name = settings.get("run_name", TrainConfig.run_name)
     folder = run_folder(name)
     if arguments.resume:

@@ -29,7 +29,7 @@ from tinygpt.config import TrainConfig
 from tinygpt.data.batches import Batches, split_validation
 from tinygpt.data.sources import find_source
 from tinygpt.data.tokens import encode_corpus
-from tinygpt.errors import CheckpointError, ConfigError, DataError, TinyGPTError
+from tinygpt.errors import CheckpointError, ConfigError, DataError, TinyGPTError, VocabularyError
 from tinygpt.evaluation import evaluate_loss
 from tinygpt.generation import generate_text
 from tinygpt.model import GPT
@@ -198,7 +198,9 @@ class Run:
         began = time.perf_counter()
         x, y = self.batches.batch(self.step)
         self.lr = self._learning_rate()
-        self.loss, norm = stepper(x, y, lr=self.lr, step=self.step)
+        # a number too large is noticed below; NumPy's warnings would only repeat it
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            self.loss, norm = stepper(x, y, lr=self.lr, step=self.step)
         if not (math.isfinite(self.loss) and math.isfinite(norm)):
             raise TinyGPTError(
                 f"the loss became {self.loss} and the gradient's norm {norm} at step "
@@ -252,15 +254,22 @@ class Run:
         }
         log.write(json.dumps(entry) + "\n")
         log.flush()
-        progress.report(
-            self.step, self.loss, entry["val_loss"], entry["tokens_per_second"] or 0.0
-        )
+        progress.report(self.step, self.loss, entry["val_loss"], entry["tokens_per_second"] or 0.0)
         self._seconds, self._tokens = 0.0, 0
 
     def sample(self, n_tokens: int = 120) -> str:
-        """What the model says by now; drawn with a seed of its own, so training is not touched."""
+        """What the model says by now; drawn with a seed of its own, so training is not touched.
+
+        It begins from a newline where the tokenizer knows one: the end-of-text of a single file is
+        in its held-out part, so a model may never have met one.
+        """
+        prompt: str | None = "\n"
+        try:
+            self.tokenizer.encode("\n")
+        except VocabularyError:
+            prompt = None
         return generate_text(
-            self.model, self.tokenizer, seed=self.config.seed, max_new_tokens=n_tokens
+            self.model, self.tokenizer, prompt, seed=self.config.seed, max_new_tokens=n_tokens
         )
 
     def save(self, name: str, *, optimizer: bool = True) -> None:
