@@ -6,6 +6,7 @@ import sys
 COMMANDS = {
     "generate": "speak: text from a trained model",
     "train": "train a model on your own text",
+    "checkpoint": "slim a checkpoint, to give it away",
     "evaluate": "loss, perplexity and bits per byte on held-out text",
     "data": "make text to train on: recipes, files, folders",
     "regression": "the gentlest first run: a small network on synthetic data",

@@ -86,7 +86,8 @@ def _steps(folder: Path) -> list[tuple[int, Path]]:
 def _shipped() -> Path:
     """The model that speaks when none is named: the repository's, else the installed package's."""
     package = Path(__file__).resolve().parent.parent
-    for path in (RUNS / SHIPPED, package / "shipped" / SHIPPED):
+    places = (RUNS, package / "shipped", package.parent / RUNS)  # the last: an editable install
+    for path in (place / SHIPPED for place in places):
         if path.is_file():
             return path
     raise CheckpointError(
