@@ -1,5 +1,6 @@
 """`python -m tinygpt.generate` as a user meets it: a real process, a real checkpoint."""
 
+import io
 import json
 import os
 import pty
@@ -13,9 +14,10 @@ import numpy as np
 import pytest
 
 from tinygpt.checkpoint import save_checkpoint
-from tinygpt.config import ModelConfig
+from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.generate import ALIASES, build_parser, main
-from tinygpt.generation import generate_text
+from tinygpt.generation import Generation, generate_text
+from tinygpt.interactive import show
 from tinygpt.model import GPT
 from tinygpt.tokenizers import ByteTokenizer, CharTokenizer
 
@@ -68,6 +70,11 @@ def finish(process, given=None):
     return process.returncode, out.decode(), err.decode()
 
 
+def finish_stderr(process):
+    _, err = process.communicate(timeout=60)
+    return process.returncode, err.decode()
+
+
 def continuation(prompt, **settings):
     """What Python's face gives for SEEDED."""
     settings = {"seed": 3, "max_new_tokens": 24, **settings}
@@ -100,8 +107,7 @@ def test_a_reader_that_leaves_is_no_error(folder):
     assert process.stdout.read(1)
     process.stdout.close()
     process.stdout = None
-    _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, b"")
+    assert finish_stderr(process) == (0, "")
 
 
 def test_help_needs_neither_numpy_nor_the_model(folder):
@@ -313,6 +319,35 @@ def test_at_a_terminal_a_session_prompts_and_ctrl_d_leaves(folder):
     assert process.wait(timeout=60) == 0
     assert b"/help" in seen
     os.close(main_end)
+
+
+def test_at_a_terminal_the_seed_is_told_on_stderr(folder):
+    main_end, terminal = pty.openpty()
+    process = start(folder, "--run-name", "tiny", *SEEDED, stdout=terminal)
+    os.close(terminal)
+    assert finish_stderr(process) == (0, "note: seed 3\n")
+    os.close(main_end)
+
+
+class Recorder(io.StringIO):
+    """Remembers what had been written at every flush."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def flush(self):
+        self.seen.append(self.getvalue())
+
+
+def test_every_piece_is_flushed_as_it_comes():
+    sampling = SamplingConfig(max_new_tokens=24)
+    pieces = list(Generation(make_model(257), BYTES, "ab", sampling, seed=3))
+    out = Recorder()
+    show(Generation(make_model(257), BYTES, "ab", sampling, seed=3), out)
+    said = ["".join(pieces[:n]) for n in range(len(pieces) + 1)]
+    assert len(pieces) > 3
+    assert out.seen == [*said, said[-1] + "\n"]
 
 
 def test_ctrl_c_stops_a_reply_and_the_session_goes_on(folder):

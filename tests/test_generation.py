@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tinygpt import generation
@@ -190,6 +190,8 @@ def test_stop_strings_end_the_text_and_are_not_shown(stop, text, reason):
     assert sample.finish_reason == reason
 
 
+@example("abab", ["abab", "ba"], [])
+@example("abb", ["b", "ab"], [1])
 @given(
     st.text("ab", max_size=12),
     st.lists(st.text("ab", min_size=1, max_size=4), max_size=3),

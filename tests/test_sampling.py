@@ -121,12 +121,11 @@ def test_a_draw_is_a_possible_token(x, u):
     assert probs[draw(probs, u)] > 0
 
 
-def test_rounding_never_draws_past_the_vocabulary():
-    probs = np.full(4, 0.25 + 2.0**-54)  # their float64 sum is just above 1
-    probs[3] = 0.0
-    probs[2] += 0.25 + 2.0**-52
-    assert draw(probs, 1 - 2.0**-53) == 2
-    assert draw(np.array([1 + 2.0**-52, 0.0]), 1 - 2.0**-53) == 0
+@given(arrays(np.float64, st.integers(1, 40), elements=st.floats(0.01, 1)))
+def test_rounding_never_draws_past_the_vocabulary(weights):
+    probs = softmax(np.log(weights))  # their sum is 1 but for the last bits
+    assert draw(np.append(probs, 0.0), 1 - 2.0**-53) == len(probs) - 1
+    assert draw(probs * (1 - 1e-9), 1 - 2.0**-53) == len(probs) - 1
 
 
 def test_draws_follow_the_distribution():

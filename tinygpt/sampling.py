@@ -100,9 +100,9 @@ def draw(probs: Array, u: float) -> int:
     [0, 0, 2, 2]
     """
     mass = np.cumsum(probs, dtype=np.float64)
-    chosen = np.searchsorted(mass, u * mass[-1], side="right")
-    # subtle: u * mass[-1] can round up to mass[-1] itself, and the search then ends past V
-    return int(min(chosen, np.flatnonzero(probs)[-1]))
+    # subtle: mass[-1] is 1 but for rounding, so u is scaled by it; then u * mass[-1] < mass[-1]
+    # for every float64 u below 1, and the search ends at a token whose probability is not 0
+    return int(np.searchsorted(mass, u * mass[-1], side="right"))
 
 
 def next_probs(logits: Array, seen_ids: Sequence[int], sampling: SamplingConfig) -> Array:
