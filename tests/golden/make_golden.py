@@ -76,9 +76,10 @@ def tinygpt_name(name: str) -> str:
 
 
 def as_numpy(name: str, tensor: torch.Tensor) -> np.ndarray:
-    """The tensor in tinygpt's orientation: matrices of linear layers as (I, O)."""
+    """A copy (the optimiser changes tensors in place) in tinygpt's orientation: w as (I, O)."""
     matrix = tensor.ndim == 2 and name not in ("wte", "wpe")
-    return np.ascontiguousarray(tensor.detach().numpy().T if matrix else tensor.detach().numpy())
+    array = tensor.detach().numpy()
+    return np.array(array.T if matrix else array, order="C")
 
 
 def order_one_weights(model: nn.Module, rng: np.random.Generator) -> None:
