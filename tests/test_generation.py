@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import strict_xp
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -79,6 +80,15 @@ def test_cached_generation_is_the_plain_loop_token_for_token(case, seed):
     model, ids, sampling, eos_id = case
     cached = stream_ids(model, ids, sampling, np.random.default_rng(seed), eos_id=eos_id)
     assert list(cached) == plain_loop(model, ids, sampling, np.random.default_rng(seed), eos_id)
+
+
+def test_generation_says_the_same_on_the_double_of_cupy():
+    host = random_model()
+    device = GPT(host.config, strict_xp.asarray(host.flat), xp=strict_xp)
+    settings = {"seed": 2, "max_new_tokens": 20, "repetition_penalty": 1.2}
+    assert generate_text(device, LETTERS, "abc", **settings) == generate_text(
+        host, LETTERS, "abc", **settings
+    )
 
 
 def test_the_window_moves_by_a_quarter_and_the_cache_is_refilled_only_then(monkeypatch):
