@@ -103,6 +103,12 @@ def test_a_truncated_token_file_is_refused(written, keep):
         TokenFile(written)
 
 
+def test_a_token_file_that_lost_its_end_says_so(written):
+    written.write_bytes(written.read_bytes()[:500])
+    with pytest.raises(DataError, match="it ends before its 1000 ids do"):
+        TokenFile(written)
+
+
 @pytest.mark.parametrize(
     "array", [np.zeros(5), np.zeros((2, 2), np.uint16), np.array(3, np.uint16)], ids=str
 )
