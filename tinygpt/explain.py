@@ -4,6 +4,7 @@ Neither writes a file.
 """
 
 import math
+import textwrap
 import time
 import tracemalloc
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from tinygpt.threads import memory_available
 from tinygpt.training import Text, prepare_text, schedule_length, tokens_per_step
 
 TIMED_STEPS = 2
+WIDTH = 88  # of a line of explanation
 
 
 class Plan(NamedTuple):
@@ -142,67 +144,104 @@ def _megabytes(n: float) -> str:
 def explain(config: TrainConfig) -> str:
     """The run in plain words, with its own numbers."""
     plan = make_plan(config)
-    text, model = plan.text, plan.model
-    tokens = tokens_per_step(config)
-    guess = math.log(model.vocab_size)
-    warmup = min(config.warmup, plan.steps)
+    begin = f"This run is called {config.run_name!r}. Nothing has been trained or written yet."
+    end = "--dry-run measures how long it will take. Without --explain, it begins."
+    sections = {
+        "THE TEXT": _the_text(plan),
+        "THE MODEL": _the_model(plan),
+        "ONE STEP": _one_step(plan),
+        "THE LEARNING RATE": _the_learning_rate(plan),
+    }
+    parts = [f"{title}\n{textwrap.fill(text, WIDTH)}" for title, text in sections.items()]
+    meanings = "\n".join(
+        textwrap.fill(text, WIDTH, initial_indent=f"{name:10}", subsequent_indent=" " * 10)
+        for name, text in _the_numbers(plan).items()
+    )
+    parts.append(f"WHAT THE NUMBERS ON THE SCREEN MEAN\n{meanings}")
+    parts.append(f"WHAT YOU WILL FIND\n{textwrap.fill(_the_files(config), WIDTH)}")
+    return "\n\n".join([begin, *parts, end])
+
+
+def _the_text(plan: Plan) -> str:
+    text = plan.text
+    return (
+        f"The text is {text.name!r}. The {text.tokenizer.name} tokenizer turns it into "
+        f"{len(text.train) + len(text.val):,} tokens, each one of {plan.model.vocab_size:,} ids. "
+        f"The model learns from {len(text.train):,} of them; {len(text.val):,} are held out, to "
+        "see whether it has learnt the language or only the text by heart."
+    )
+
+
+def _the_model(plan: Plan) -> str:
+    model = plan.model
     dropped = (
-        f"\nWhile training, {config.dropout:.0%} of the activations are dropped at random, so that "
+        f" While training, {model.dropout:.0%} of the activations are dropped at random, so that "
         "no part relies on one other."
-        if config.dropout
-        else ""
     )
-    samples = (
-        f" Every {config.sample_every} steps the model says something, so that you can hear it "
-        "learn."
-        if config.sample_every
-        else ""
+    return (
+        f"It is a GPT of {_plural(model.n_layer, 'block')}. Every position carries a vector of "
+        f"{model.n_embd} numbers. In each block, attention ({_plural(model.n_head, 'head')} of "
+        f"{model.n_embd // model.n_head} channels) lets a position look back at up to "
+        f"{model.block_size} tokens, and a small network of {4 * model.n_embd} hidden units works "
+        f"on what was found. Altogether {plan.parameters:,} numbers, the parameters, are learnt; "
+        "they begin at random." + (dropped if model.dropout else "")
     )
-    return f"""\
-This run is called {config.run_name!r}. Nothing has been trained or written yet.
-
-THE TEXT
-The text is {text.name!r}. The {text.tokenizer.name} tokenizer turns it into {len(text.train) + len(text.val):,} tokens, each
-one of {model.vocab_size:,} ids. The model learns from {len(text.train):,} of them; {len(text.val):,} are held out, to see
-whether it has learnt the language or only the text by heart.
-
-THE MODEL
-It is a GPT with {model.n_layer} block{"s" * (model.n_layer != 1)}. Every position carries a vector of {model.n_embd} numbers. In each block,
-attention ({model.n_head} head{"s" * (model.n_head != 1)} of {model.n_embd // model.n_head} channels) lets a position look back at up to {model.block_size} tokens, and a
-small network of {4 * model.n_embd} hidden units thinks about what was found. Altogether {plan.parameters:,}
-numbers, the parameters, are learnt; they begin at random.{dropped}
-
-ONE STEP
-A step takes {config.batch_size * config.accumulate} random windows of {config.block_size} tokens ({tokens:,} tokens). At every position the model
-predicts the next token; the loss is the mean of -ln(probability it gave to the right one).
-Backward finds how the loss changes with each parameter (about {plan.flops / 1e9:.2f} billion
-multiplications and additions a step), and AdamW moves each parameter a little downhill.
-There will be {plan.steps:,} steps: {plan.steps * tokens:,} tokens, or {plan.steps * tokens / len(text.train):.1f} times through the text.
-
-THE LEARNING RATE
-How far a step goes: it rises to {config.lr:g} over the first {warmup} steps, because early gradients
-are wild, then falls along a cosine to {config.min_lr:g}, to settle.
-{_clip_sentence(config)}
-
-WHAT THE NUMBERS ON THE SCREEN MEAN
-loss      At the first step about {guess:.2f} = ln {model.vocab_size}: every token is as likely as any other.
-          exp(loss) is how many tokens the model wavers between: {guess:.2f} is {model.vocab_size}, 1.50 would be
-          {math.exp(1.5):.1f}. It jumps about, because each step sees other windows.
-val       The same on all of the held-out text, every {config.eval_every} steps. This is the number that
-          counts. If it rises while the loss still falls, the model is learning by heart:
-          stop, use more text, a smaller model, or --dropout 0.1.
-tokens/s  How many tokens are learnt from in a second.
-ETA       The time left.{samples}
-
-WHAT YOU WILL FIND
-In checkpoints/{config.run_name}/: best.h5 (lowest val), latest.h5 (to go on from), final.h5,
-config.toml (these settings), log.jsonl (the numbers), loss.png (their picture).
-Ctrl-C saves and leaves; --run-name {config.run_name} --resume goes on as if nothing had happened.
-
---dry-run measures how long it will take. Without --explain, it begins."""
 
 
-def _clip_sentence(config: TrainConfig) -> str:
-    if config.clip == 0:
-        return "Gradients are used as they come, without clipping."
-    return f"A gradient longer than {config.clip:g} is shortened to that, so no batch can wreck it."
+def _one_step(plan: Plan) -> str:
+    config, tokens = plan.config, tokens_per_step(plan.config)
+    return (
+        f"A step takes {config.batch_size * config.accumulate} random windows of "
+        f"{config.block_size} tokens ({tokens:,} tokens). At every position the model predicts "
+        "the next token; the loss is the mean of -ln(probability that it gave to the right one). "
+        "Backward finds how the loss changes with each parameter "
+        f"(about {plan.flops / 1e9:.2f} billion multiplications and additions a step), and AdamW "
+        f"moves each parameter a little downhill. There will be {_plural(plan.steps, 'step')}: "
+        f"{plan.steps * tokens:,} tokens, {plan.steps * tokens / len(plan.text.train):.2f} times "
+        "the text."
+    )
+
+
+def _the_learning_rate(plan: Plan) -> str:
+    config = plan.config
+    clip = (
+        f"A gradient longer than {config.clip:g} is shortened to that, so no batch can wreck it."
+        if config.clip
+        else "Gradients are used as they come, without clipping."
+    )
+    return (
+        f"How far a step goes: it rises to {config.lr:g} over the first "
+        f"{min(config.warmup, plan.steps)} steps, because early gradients are wild, then falls "
+        f"along a cosine to {config.min_lr:g}, to settle. {clip}"
+    )
+
+
+def _the_numbers(plan: Plan) -> dict[str, str]:
+    """What each number of the progress line means."""
+    config, V = plan.config, plan.model.vocab_size
+    meanings = {
+        "loss": f"At the first step about {math.log(V):.2f} = ln {V}: every token is as likely as "
+        f"any other. exp(loss) is how many tokens the model wavers between: {V} at first, "
+        f"{math.exp(1.5):.1f} at a loss of 1.50. It jumps about: each step sees other windows.",
+        "val": f"The same on all of the held-out text, every {config.eval_every} steps and at the "
+        "end. This is the number that counts. If it rises while the loss still falls, the model "
+        "is learning by heart: stop, use more text, a smaller model, or --dropout 0.1.",
+        "tokens/s": "How many tokens are learnt from in a second.",
+        "ETA": "The time left.",
+    }
+    if config.sample_every:
+        meanings["says"] = f"Text from the model, every {config.sample_every} steps: hear it learn."
+    return meanings
+
+
+def _the_files(config: TrainConfig) -> str:
+    return (
+        f"In checkpoints/{config.run_name}/: best.h5 (lowest val), latest.h5 (to go on from), "
+        "final.h5, config.toml (these settings), log.jsonl (the numbers), loss.png (their "
+        f"picture). Ctrl-C saves and leaves; --run-name {config.run_name} --resume goes on as if "
+        "nothing had happened."
+    )
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'s' * (n != 1)}"

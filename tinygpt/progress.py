@@ -32,7 +32,7 @@ class Progress:
         self._stream.flush()
 
     def eta(self, step: int) -> str:
-        """The time left if the rest goes as this process's steps have gone, evaluations included."""
+        """The time left, if the rest goes as this process has gone, evaluations included."""
         done = max(1, step - self._first)
         return duration((time.perf_counter() - self._began) / done * (self._steps - step))
 

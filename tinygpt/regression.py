@@ -4,6 +4,7 @@ Everything that training a GPT does is here, on one screen: data, forward, loss,
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from tinygpt.commands import Parser, run
 from tinygpt.errors import ConfigError
@@ -57,7 +58,8 @@ def train(steps: int, lr: float, seed: int) -> list[float]:
         _, dw1, db1 = linear_backward(dh, linear1)
 
         # update: every parameter a little downhill
-        for p, dp in ((w1, dw1), (b1, db1), (w2, dw2), (b2, db2)):
+        gradients: Any = (dw1, db1, dw2, db2)
+        for p, dp in zip((w1, b1, w2, b2), gradients, strict=True):
             p -= lr * dp
     return losses
 

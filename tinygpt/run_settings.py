@@ -130,7 +130,7 @@ def _converted(name: str, value: Any, kind: type, where: str) -> Any:
         raise ConfigError(f"{where}: {name} is {value!r}; it must be {_KINDS[kind]}")
     if name == "device" and value == "cuda":
         return "gpu"
-    if kind is str:
+    if isinstance(value, str):
         try:
             value.encode()
         except UnicodeEncodeError:
@@ -172,8 +172,8 @@ def run_folder(run_name: str) -> Path:
     """`checkpoints/RUN_NAME` under the current folder.   Raises ConfigError on a bad name."""
     if not run_name or run_name in (".", "..") or any(c in run_name for c in "/\\\0\n"):
         raise ConfigError(
-            f"the run's name is {run_name!r}; it names a folder inside checkpoints/, so it must not "
-            "be empty and must not contain a slash"
+            f"the run's name is {run_name!r}; it names a folder inside checkpoints/, so it "
+            "must not be empty and must not contain a slash"
         )
     return Path("checkpoints") / run_name
 

@@ -122,7 +122,7 @@ def _train(settings: dict[str, Any], arguments: Namespace) -> int:
         r = start_run(TrainConfig(**settings), folder)
     if arguments.stop_at is not None and arguments.stop_at <= r.step:
         raise ConfigError(
-            f"--stop-at is {arguments.stop_at} and the run has done {r.step} steps; give a later one"
+            f"--stop-at is {arguments.stop_at} and {r.step} steps are done; give a later one"
         )
     _say(r.headline())
     progress = Progress(sys.stderr, steps=r.steps, first_step=r.step)

@@ -72,8 +72,8 @@ def prepare_text(config: TrainConfig, tokenizer: Tokenizer | None = None) -> Tex
         train, val = split_validation(train)
     _require_enough("training", train, config.block_size + 1, config)
     _require_enough("held-out", val, 2, config)
-    digest = hashlib.sha256(np.ascontiguousarray(train))
-    digest.update(np.ascontiguousarray(val))
+    digest = hashlib.sha256(train.tobytes())
+    digest.update(val.tobytes())
     return Text(tokenizer, train, val, source.name, digest.hexdigest())
 
 

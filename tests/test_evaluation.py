@@ -1,0 +1,122 @@
+"""Loss over held-out text: every token once, weighted by tokens; the evaluate command."""
+
+import json
+import math
+import signal
+
+import numpy as np
+import pytest
+
+from tinygpt import evaluate, train
+from tinygpt.config import ModelConfig
+from tinygpt.errors import CheckpointError, DataError
+from tinygpt.evaluation import Evaluation, evaluate_loss, text_bytes
+from tinygpt.model import GPT
+from tinygpt.threads import WorkerPool
+from tinygpt.tokenizers import make_tokenizer
+
+CONFIG = ModelConfig(vocab_size=11, block_size=4, n_layer=1, n_head=1, n_embd=4)
+
+
+def by_hand(model, ids, T):
+    """The oracle: one window after another, one target after another."""
+    total = 0.0
+    for start in range(0, len(ids) - 1, T):
+        x = ids[start : start + T + 1].astype(np.int64)
+        logits = model.forward(x[None, :-1])[0][0]
+        for row, target in zip(logits, x[1:], strict=True):
+            total += math.log(sum(math.exp(v) for v in row)) - row[target]
+    return total / (len(ids) - 1)
+
+
+@pytest.mark.parametrize("n", [2, 4, 5, 8, 9, 23])
+def test_every_token_but_the_first_is_predicted_once(n):
+    model = GPT(CONFIG, seed=1, dtype=np.float64)
+    model.flat *= 20
+    ids = np.random.default_rng(2).integers(0, 11, n).astype(np.uint16)
+    measured = evaluate_loss(model, ids, block_size=4, batch=2)
+    assert measured.tokens == n - 1
+    assert measured.loss == pytest.approx(by_hand(model, ids, 4), rel=1e-12)
+
+
+def test_threads_and_batches_do_not_change_the_loss():
+    model = GPT(CONFIG, seed=1, dtype=np.float64)
+    ids = np.random.default_rng(2).integers(0, 11, 50)
+    alone = evaluate_loss(model, ids, block_size=4).loss
+    with WorkerPool(2) as pool:
+        assert evaluate_loss(model, ids, block_size=4, batch=3, pool=pool).loss == pytest.approx(
+            alone, rel=1e-13
+        )
+
+
+def test_one_token_is_refused():
+    with pytest.raises(DataError, match="at least 2"):
+        evaluate_loss(GPT(CONFIG), np.array([1]), block_size=4)
+
+
+def test_perplexity_is_the_number_of_equal_choices():
+    assert Evaluation(math.log(7), 3).perplexity == pytest.approx(7)
+
+
+def test_the_bytes_of_a_text_do_not_count_end_of_text():
+    tokenizer = make_tokenizer("char", "aé")
+    assert text_bytes(np.array(tokenizer.encode("éaé")), tokenizer) == 5
+    tokenizer = make_tokenizer("bytes", "")
+    assert text_bytes(np.array([97, tokenizer.eot_id, 98]), tokenizer) == 2
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, capsys):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat\n" * 30, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGINT)
+    train.main(
+        "--data text.txt --run-name a --n-layer 1 --n-head 1 --n-embd 8 --block-size 8 --steps 4 "
+        "--save-every 2 --threads 1 --sample-every 0".split()
+    )
+    signal.signal(signal.SIGINT, before)
+    capsys.readouterr()
+    return tmp_path
+
+
+def measured(capsys, *words):
+    evaluate.main([*words, "--json", "--threads", "1"])
+    return json.loads(capsys.readouterr().out)
+
+
+def test_evaluate_gives_the_validation_loss_that_training_logged(home, capsys):
+    log = (home / "checkpoints/a/log.jsonl").read_text().splitlines()
+    result = measured(capsys, "--run-name", "a")
+    assert result["loss"] == pytest.approx(json.loads(log[-1])["val_loss"], rel=1e-6)
+    assert result["perplexity"] == pytest.approx(math.exp(result["loss"]))
+    assert result == measured(capsys, "--checkpoint", "a/final") | {
+        "checkpoint": "checkpoints/a/latest.h5"
+    }
+    assert result["loss"] < measured(capsys, "--run-name", "a", "--step", "2")["loss"]
+
+
+def test_the_parts_of_a_text_can_be_named(home, capsys):
+    everything = measured(capsys, "--run-name", "a", "--data", "text.txt")
+    parts = [
+        measured(capsys, "--run-name", "a", "--data", "text.txt", "--part", part)["tokens"]
+        for part in ("train", "val", "all")
+    ]
+    assert everything["tokens"] == parts[2] == sum(parts[:2]) + 1
+    # the last target is end-of-text, which is a token and no byte
+    n_bytes = (home / "text.txt").stat().st_size - 1
+    bits = everything["loss"] * everything["tokens"] / math.log(2)
+    assert everything["bits_per_byte"] == pytest.approx(bits / n_bytes)
+
+
+def test_evaluate_prints_a_line_for_each_number(home, capsys):
+    evaluate.main(["--run-name", "a"])
+    names = [line[:14].strip() for line in capsys.readouterr().out.splitlines()]
+    assert names == ["loss", "perplexity", "bits per byte", "tokens", "checkpoint"]
+
+
+def test_evaluate_refuses_what_is_not_there_and_a_text_that_changed(home):
+    with pytest.raises(CheckpointError):
+        evaluate.main(["--run-name", "b"])
+    (home / "text.txt").write_text("another text, by and by\n" * 30, encoding="utf-8")
+    with pytest.raises(DataError, match="is not the one"):
+        evaluate.main(["--run-name", "a"])

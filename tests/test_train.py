@@ -1,0 +1,289 @@
+"""The training command: files, resume bit for bit, interruption, refusals, --help."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygpt.training
+from tinygpt import train
+from tinygpt.checkpoint import load_checkpoint
+from tinygpt.errors import BackendError, CheckpointError, ConfigError, DataError, TinyGPTError
+from tinygpt.plot import plot_losses, read_log
+
+ROOT = Path(__file__).parent.parent
+MODEL = [
+    "--n-layer", "1", "--n-head", "2", "--n-embd", "8", "--block-size", "8", "--batch-size", "4",
+    "--warmup", "2", "--log-every", "1", "--eval-every", "5", "--sample-every", "0", "--dropout",
+    "0.2", "--threads", "2",
+]  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder with a text to learn, as the current one; Ctrl-C is given back afterwards."""
+    words = "the cat sat on the mat and the dog sat on the cat\n"
+    (tmp_path / "text.txt").write_text(words * 30, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGINT)
+    yield tmp_path
+    signal.signal(signal.SIGINT, before)
+
+
+def begin(name, *more):
+    return train.main(["--data", "text.txt", "--run-name", name, *MODEL, *more])
+
+
+def run_process(*words, **options):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tinygpt.train", *words],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+def losses(name):
+    keys = ("step", "loss", "val_loss", "lr")
+    return [[entry[key] for key in keys] for entry in read_log(f"checkpoints/{name}/log.jsonl")]
+
+
+def test_a_run_leaves_its_files_and_a_log_with_the_promised_keys(home, capsys):
+    assert begin("a", "--steps", "10", "--save-every", "4", "--sample-every", "5") == 0
+    folder = home / "checkpoints" / "a"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "best.h5", "config.toml", "final.h5", "latest.h5", "log.jsonl", "loss.png",
+        "step0000004.h5", "step0000008.h5",
+    ]  # fmt: skip
+    log = read_log(folder / "log.jsonl")
+    assert [entry["step"] for entry in log] == list(range(1, 11))
+    assert list(log[0]) == ["step", "loss", "val_loss", "lr", "tokens_per_second"]
+    assert [entry["step"] for entry in log if entry["val_loss"] is not None] == [5, 10]
+    assert log[0]["loss"] == pytest.approx(np.log(257), abs=0.1)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "\r" not in shown.err  # piped: plain lines
+    assert re.search(
+        r"^step 10/10  loss \d\.\d+  val \d\.\d+  [\d,]+ tokens/s  ETA 0 s$", shown.err, re.M
+    )
+    assert "--- step 5 says:" in shown.err
+
+
+def test_the_loss_falls_and_best_is_the_lowest_validation_loss(home, capsys):
+    begin("a", "--steps", "60", "--lr", "0.02", "--dropout", "0")
+    measured = {step: val for step, _, val, _ in losses("a") if val is not None}
+    assert measured[60] < measured[5] - 1
+    state = load_checkpoint("checkpoints/a/best.h5").state
+    assert state["val_loss"] == min(measured.values()) == measured[state["step"]]
+
+
+def test_state_tells_what_the_run_was(home, capsys):
+    begin("a", "--steps", "6")
+    state = load_checkpoint("checkpoints/a/latest.h5").state
+    assert (state["step"], state["steps"], state["optimizer_t"]) == (6, 6, 6)
+    assert state["tokens_seen"] == 6 * 4 * 8
+    assert state["epoch"] == pytest.approx(state["tokens_seen"] / state["data"]["train_tokens"])
+    assert state["rng"] == {"seed": 1337, "step": 6}
+    assert state["versions"]["numpy"] == np.__version__
+    assert len(state["data"]["sha256"]) == 64
+
+
+def test_twelve_steps_and_eight_resumed_are_twenty_steps_bit_for_bit(home):
+    begin("straight", "--steps", "20")
+    first = run_process(
+        "--data", "text.txt", "--run-name", "parts", *MODEL, "--steps", "20", "--stop-at", "12"
+    )
+    assert first.returncode == 0, first.stderr
+    assert "--run-name parts --resume" in first.stderr
+    second = run_process("--run-name", "parts", "--resume")
+    assert second.returncode == 0, second.stderr
+    assert "resuming at step 12" in second.stderr
+    assert losses("parts") == losses("straight")
+    assert len(losses("parts")) == 20
+    straight, parts = (
+        load_checkpoint(f"checkpoints/{name}/final.h5", optimizer=True)
+        for name in ("straight", "parts")
+    )
+    for name in ("flat", "m", "v"):
+        np.testing.assert_array_equal(getattr(straight, name), getattr(parts, name))
+
+
+def test_what_was_logged_after_the_last_save_is_logged_once(home, capsys):
+    begin("a", "--steps", "10", "--stop-at", "6")
+    log = home / "checkpoints/a/log.jsonl"
+    lost = json.dumps({"step": 7, "loss": 9.0, "val_loss": None, "lr": 1, "tokens_per_second": 1})
+    log.write_text(log.read_text() + lost + '\n{"step": 8, "lo')  # killed while it wrote
+    train.main(["--run-name", "a", "--resume"])
+    assert [entry[0] for entry in losses("a")] == list(range(1, 11))
+    assert 9.0 not in [entry[1] for entry in losses("a")]
+
+
+def test_more_steps_extend_a_finished_run_and_say_so(home, capsys):
+    begin("a", "--steps", "5")
+    assert train.main(["--run-name", "a", "--resume"]) == 0
+    assert "this run is done: 5 of 5 steps; to train longer add --steps" in capsys.readouterr().err
+    assert train.main(["--run-name", "a", "--resume", "--steps", "8"]) == 0
+    assert "from 5 to 8 steps" in capsys.readouterr().err
+    assert [entry[0] for entry in losses("a")] == list(range(1, 9))
+    assert tomllib.loads(Path("checkpoints/a/config.toml").read_text())["steps"] == 8
+    with pytest.raises(ConfigError, match="8 steps already"):
+        train.main(["--run-name", "a", "--resume", "--steps", "7"])
+
+
+def test_config_toml_gives_the_same_run(home, capsys):
+    begin("a", "--steps", "6")
+    train.main(["--config", "checkpoints/a/config.toml", "--run-name", "b"])
+    assert losses("a") == losses("b")
+
+
+def test_epochs_are_rounded_up_to_steps(home, capsys):
+    begin("a", "--epochs", "0.2", "--batch-size", "8")
+    n_train = load_checkpoint("checkpoints/a/latest.h5").state["data"]["train_tokens"]
+    assert len(losses("a")) == -(-n_train // 5 // 64)
+
+
+def test_a_resumed_run_takes_no_other_settings(home, capsys):
+    begin("a", "--steps", "5", "--stop-at", "2")
+    with pytest.raises(
+        ConfigError, match=r"begun with lr = 0\.001 .* change it to 0\.5; leave --lr"
+    ):
+        train.main(["--run-name", "a", "--resume", "--lr", "0.5"])
+    assert train.main(["--run-name", "a", "--resume", "--lr", "0.001", "--threads", "1"]) == 0
+
+
+def test_a_run_is_not_resumed_on_another_text(home, capsys):
+    begin("a", "--steps", "5", "--stop-at", "2")
+    (home / "text.txt").write_text("the cat sat on another mat\n" * 60, encoding="utf-8")
+    with pytest.raises(DataError, match="has changed since this run began"):
+        train.main(["--run-name", "a", "--resume"])
+
+
+def test_a_run_is_not_overwritten_and_what_is_not_there_is_not_resumed(home, capsys):
+    begin("a", "--steps", "1")
+    with pytest.raises(ConfigError, match="already a run in checkpoints/a; add --resume"):
+        begin("a", "--steps", "1")
+    with pytest.raises(CheckpointError, match="there is no checkpoints/b/latest.h5 to resume"):
+        train.main(["--run-name", "b", "--resume"])
+    (home / "checkpoints" / "c").write_text("a file")
+    with pytest.raises(ConfigError, match="is a file"):
+        begin("c", "--steps", "1")
+
+
+def test_a_text_shorter_than_the_block_is_refused(home):
+    (home / "short.txt").write_text("too short, this", encoding="utf-8")
+    with pytest.raises(DataError, match="block_size"):
+        train.main(["--data", "short.txt", "--run-name", "a", "--block-size", "64"])
+    assert not (home / "checkpoints").exists()
+
+
+def test_held_out_text_can_be_a_file_of_its_own(home, capsys):
+    (home / "held.txt").write_text("the dog sat\n", encoding="utf-8")
+    begin("a", "--steps", "2", "--val-file", "held.txt", "--tokenizer", "char")
+    data = load_checkpoint("checkpoints/a/latest.h5").state["data"]
+    assert data["val_tokens"] == 12
+    assert data["train_tokens"] == len((home / "text.txt").read_text())
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(home, capsys):
+    begin("a", "--steps", "9", "--stop-at", "3")
+    good = (home / "checkpoints/a/latest.h5").read_bytes()
+    run = tinygpt.training.resume_run(Path("checkpoints/a"), {})
+    run.model.flat[:] = 1e30
+    progress = tinygpt.training.Progress(sys.stderr, steps=9)
+    with pytest.raises(TinyGPTError, match="lower --lr"):
+        run.train(progress)
+    assert (home / "checkpoints/a/latest.h5").read_bytes() == good
+
+
+def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(home):
+    words = ["--data", "text.txt", "--run-name", "a", *MODEL, "--steps", "1000000"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinygpt.train", *words, "--eval-every", "1000000"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    log = home / "checkpoints/a/log.jsonl"
+    for _ in range(300):
+        if log.exists() and log.stat().st_size:
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, shown = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "--run-name a --resume" in shown
+    state = load_checkpoint("checkpoints/a/latest.h5", optimizer=True).state
+    assert state["step"] == losses("a")[-1][0]
+    assert state["steps"] == 1000000
+
+
+def test_dry_run_and_explain_speak_of_this_run_and_write_nothing(home, capsys):
+    begin("a", "--dry-run")
+    numbers = capsys.readouterr().out
+    assert "3,008 " not in numbers  # parameters stand alone on their line
+    assert re.search(r"^parameters: +[\d,]+$", numbers, re.M)
+    for word in ("memory:", "FLOPs per step:", "time:", "at the peak of a step"):
+        assert word in numbers
+    begin("a", "--explain")
+    words = capsys.readouterr().out
+    assert "5.55 = ln 257" in words
+    assert max(map(len, words.splitlines())) <= 88
+    assert not (home / "checkpoints").exists()
+
+
+def test_without_matplotlib_one_sentence_says_what_to_install(home, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(BackendError, match=r"pip install 'tinygpt\[plot\]'"):
+        plot_losses(tmp_path / "log.jsonl", tmp_path / "loss.png")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--run-name", "a/b"], 1, "the run's name is 'a/b'"),
+        (["--data", "nowhere.txt"], 1, "nowhere.txt"),
+        (["--config", "nowhere.toml"], 1, "cannot read the settings file nowhere.toml"),
+        (["--preset", "nothing"], 1, "there is no preset 'nothing'"),
+        (["--n-layer", "many"], 2, "argument --n-layer: invalid int value"),
+        (["--n-layer", "0"], 1, "n_layer is 0"),
+        (["--tokenizer", "word", "--data", "text.txt"], 1, "there is no tokenizer 'word'"),
+        (["--stop-at", "0"], 2, "--stop-at is 0"),
+        (["--resume", "--explain"], 2, "leave out --dry-run"),
+    ],
+)
+def test_a_wrong_command_gets_one_sentence(home, monkeypatch, capsys, words, code, message):
+    from tinygpt.commands import run
+
+    monkeypatch.setattr(sys, "argv", ["train", *words])
+    with pytest.raises(SystemExit) as exit:
+        run(train.main)
+    shown = capsys.readouterr().err
+    assert exit.value.code == code
+    assert message in shown
+    assert "Traceback" not in shown
+
+
+def test_help_answers_before_numpy_is_loaded(home):
+    began = time.perf_counter()
+    answer = run_process("--help")
+    assert time.perf_counter() - began < 2  # measured 0.1 s; the machine may be busy
+    assert answer.returncode == 0
+    assert "--no-recompute" in answer.stdout
+    assert "shakespeare-char-cpu" in answer.stdout
+    assert "the last 10 % of the data" in answer.stdout
+    code = "import sys, tinygpt.train; tinygpt.train.build_parser(); print('numpy' in sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert loaded.stdout == "False\n"
