@@ -71,8 +71,28 @@ def home(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     before = signal.getsignal(signal.SIGINT)
     train.main(
-        "--data text.txt --run-name a --n-layer 1 --n-head 1 --n-embd 8 --block-size 8 --steps 4 "
-        "--save-every 2 --threads 1 --sample-every 0".split()
+        [
+            "--data",
+            "text.txt",
+            "--run-name",
+            "a",
+            "--n-layer",
+            "1",
+            "--n-head",
+            "1",
+            "--n-embd",
+            "8",
+            "--block-size",
+            "8",
+            "--steps",
+            "4",
+            "--save-every",
+            "2",
+            "--threads",
+            "1",
+            "--sample-every",
+            "0",
+        ]  # fmt: skip
     )
     signal.signal(signal.SIGINT, before)
     capsys.readouterr()

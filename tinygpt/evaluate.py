@@ -94,16 +94,19 @@ def _text(checkpoint: "Checkpoint", arguments: Namespace) -> "Array":
     from tinygpt.training import prepare_text
 
     if arguments.data is None:
-        stored = checkpoint.state.get("train_config")
-        if not isinstance(stored, dict):
-            raise DataError(f"{checkpoint.path} does not say what it was trained on; give --data")
-        config = TrainConfig(**stored)
+        try:
+            config = TrainConfig(**checkpoint.state["train_config"])
+            sha256 = checkpoint.state["data"]["sha256"]
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                f"{checkpoint.path} does not say what it was trained on; give --data"
+            ) from error
     elif arguments.part in (None, "all"):
         return encode_corpus(find_source(arguments.data).texts, checkpoint.tokenizer)
     else:
         config = TrainConfig(data=arguments.data, block_size=1)
     text = prepare_text(replace(config, device="cpu"), checkpoint.tokenizer)
-    if arguments.data is None and text.sha256 != checkpoint.state["data"]["sha256"]:
+    if arguments.data is None and text.sha256 != sha256:
         raise DataError(
             f"the text {config.data!r} is not the one that {checkpoint.path} was trained on "
             "(another SHA-256); restore it, or name a text with --data"
