@@ -92,7 +92,7 @@ def home(tmp_path, monkeypatch, capsys):
             "1",
             "--sample-every",
             "0",
-        ]  # fmt: skip
+        ]
     )
     signal.signal(signal.SIGINT, before)
     capsys.readouterr()

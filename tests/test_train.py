@@ -89,6 +89,15 @@ def test_the_loss_falls_and_best_is_the_lowest_validation_loss(home, capsys):
     assert state["val_loss"] == min(measured.values()) == measured[state["step"]]
 
 
+def test_best_stays_where_it_was_when_the_validation_loss_rises(home, capsys):
+    (home / "held.txt").write_text("zq" * 20, encoding="utf-8")  # what the text never says
+    begin("a", "--steps", "20", "--lr", "0.02", "--val-file", "held.txt")
+    measured = [val for _, _, val, _ in losses("a") if val is not None]
+    assert measured == sorted(measured)
+    assert load_checkpoint("checkpoints/a/best.h5").state["step"] == 5
+    assert "(best" in capsys.readouterr().err
+
+
 def test_state_tells_what_the_run_was(home, capsys):
     begin("a", "--steps", "6")
     state = load_checkpoint("checkpoints/a/latest.h5").state

@@ -60,7 +60,7 @@ def flops_per_token(model: ModelConfig) -> float:
     are looked up and never multiplied, so wpe is left out of N.
 
     >>> flops_per_token(ModelConfig(vocab_size=65, block_size=64, n_layer=4, n_head=4, n_embd=128))
-    5207040
+    5203200
     """
     n = parameter_count(model) - math.prod(param_shapes(model)["wpe"].shape)
     return 6 * n + 12 * model.n_layer * model.n_embd * model.block_size
