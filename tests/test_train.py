@@ -91,7 +91,7 @@ def test_the_loss_falls_and_best_is_the_lowest_validation_loss(home, capsys):
 
 def test_best_stays_where_it_was_when_the_validation_loss_rises(home, capsys):
     (home / "held.txt").write_text("zq" * 20, encoding="utf-8")  # what the text never says
-    begin("a", "--steps", "20", "--lr", "0.02", "--val-file", "held.txt")
+    begin("a", "--steps", "20", "--lr", "0.02", "--val-file", "held.txt", "--tokenizer", "char")
     measured = [val for _, _, val, _ in losses("a") if val is not None]
     assert measured == sorted(measured)
     assert load_checkpoint("checkpoints/a/best.h5").state["step"] == 5
