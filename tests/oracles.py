@@ -1,4 +1,4 @@
-"""The same mathematics as tinygpt.ops, one number at a time in float64: slow, and hard to get wrong.
+"""The mathematics of tinygpt.ops, one number at a time in float64: slow, and hard to get wrong.
 
 Each oracle returns the forward result alone; gradients are checked by differences.
 """
