@@ -19,7 +19,8 @@ from small_models import (
 )
 
 from tinygpt.backend import to_host
-from tinygpt.errors import VocabularyError
+from tinygpt.config import ModelConfig
+from tinygpt.errors import ConfigError, VocabularyError
 from tinygpt.model import GPT
 from tinygpt.optim import AdamW, lr_at
 from tinygpt.parallel import TrainingStep, cut
@@ -217,3 +218,10 @@ def test_training_on_cupy_equals_numpys():
     import cupy
 
     assert_close(train(DROPOUT, xp=cupy), train(DROPOUT), bound=1e-8)
+
+
+def test_rows_that_cannot_be_cut_into_micro_batches_are_refused():
+    model = GPT(ModelConfig(vocab_size=5, block_size=4, n_layer=1, n_head=1, n_embd=4))
+    optimizer = AdamW(len(model.flat), 0)
+    with pytest.raises(ConfigError, match="multiple of accumulate"):
+        TrainingStep(model, optimizer, rows=3, accumulate=2)

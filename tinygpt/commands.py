@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 tinygpt says no (TinyGPTError), 2 wrong usage (argparse), 
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -34,9 +35,9 @@ class Parser(argparse.ArgumentParser):
 
 def _with_dashes(argument: str) -> str:
     """`--top_k=5` -> `--top-k=5`; values keep their underscores."""
-    if not argument.startswith("--"):
-        return argument
     flag, equals, value = argument.partition("=")
+    if not re.fullmatch(r"--\w[\w-]*", flag):
+        return argument
     return flag.replace("_", "-") + equals + value
 
 

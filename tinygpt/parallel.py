@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from tinygpt.backend import Array
+from tinygpt.errors import ConfigError
 from tinygpt.model import GPT, dropout_masks
 from tinygpt.optim import AdamW, clip_factor, squared_norm
 from tinygpt.params import views
@@ -44,6 +45,11 @@ class TrainingStep:
         seed: int = 0,
         accumulate: int = 1,
     ) -> None:
+        if rows % accumulate:
+            raise ConfigError(
+                f"the global batch has {rows} rows and accumulate is {accumulate}; "
+                "choose rows as a multiple of accumulate"
+            )
         workers = min(workers or default_workers(), rows // accumulate)
         self.model, self.optimizer = model, optimizer
         self.rows, self.clip, self.seed, self.accumulate = rows, clip, seed, accumulate

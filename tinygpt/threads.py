@@ -10,7 +10,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -52,7 +52,8 @@ class WorkerPool:
         self._threads = ThreadPoolExecutor(n) if n > 1 else None
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """[function(item) for item in items], side by side; the first exception is raised.
+        """[function(item) for item in items], side by side; the first exception is raised, once
+        all have ended, so that nothing still runs behind the caller's back.
 
         NumPy's error settings live in the context, so each call runs in a copy of the caller's.
         """
@@ -61,6 +62,7 @@ class WorkerPool:
         futures = [
             self._threads.submit(contextvars.copy_context().run, function, item) for item in items
         ]
+        wait(futures)
         return [future.result() for future in futures]
 
     def close(self) -> None:

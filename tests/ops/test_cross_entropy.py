@@ -6,6 +6,7 @@ import numpy as np
 import oracles
 import pytest
 
+from tinygpt.errors import ShapeError
 from tinygpt.ops import cross_entropy, cross_entropy_backward, cross_entropy_forward
 
 
@@ -64,3 +65,8 @@ def test_equal_logits_cost_ln_v():
 
 def test_the_loss_is_a_python_float():
     assert type(cross_entropy_forward(*problem(dtype=np.float32))[0]) is float
+
+
+def test_a_home_with_gaps_is_refused():
+    with pytest.raises(ShapeError, match="contiguous"):
+        cross_entropy_forward(np.zeros((2, 3)), np.zeros(2, int), out=np.zeros((2, 6))[:, ::2])

@@ -1,10 +1,11 @@
 """The operations of a GPT: one file each, forward beside backward.
 
     <op>_forward(*arrays, ...) -> (result, cache)
-    <op>_backward(dout, cache, *, out=None, accumulate=False) -> gradients in forward's order
+    <op>_backward(dout, cache) -> gradients in forward's order
 
 No function writes to an argument: only to what it allocated itself or was given as `out`.
-`out` mirrors what is returned (a tuple has None where the op allocates); `accumulate=True` adds.
+Where a result has a home, an op takes `out`, which mirrors what is returned (a tuple has None where
+the op allocates); those whose arguments are parameters also take `accumulate=True`, which adds.
 dtype in = dtype out. Backward is linear in `dout` and answers the same when called twice.
 """
 

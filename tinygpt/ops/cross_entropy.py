@@ -3,6 +3,7 @@
 from typing import Any
 
 from tinygpt.backend import Array, get_xp, row_sum
+from tinygpt.errors import ShapeError
 
 BLOCK = 1 << 18  # numbers of logits worked on at a time: what stays in the processor's cache
 
@@ -14,9 +15,11 @@ def cross_entropy_forward(
 
     `count` is the number of rows of the global batch (default: the rows given), so the losses of
     workers add up. The gradient (softmax - onehot) / count is made on the way, in `out`, which may
-    be the logits themselves: then a second array of their size never exists.
+    be the logits themselves: then a second array of their size never exists. It must be contiguous.
     """
     xp = get_xp(logits)
+    if out is not None and not out.flags.c_contiguous:
+        raise ShapeError("out is not contiguous, so its rows cannot be written in place; copy it")
     V = logits.shape[-1]
     dlogits: Array = xp.empty_like(logits) if out is None else out
     z, dz, ids = logits.reshape(-1, V), dlogits.reshape(-1, V), ids.reshape(-1)
