@@ -20,7 +20,7 @@ def row(run: str) -> tuple[str, str]:
     """The run's row of the table, and a sample of its best model."""
     checkpoint = load_checkpoint(find_checkpoint(run))
     state, config = checkpoint.state, checkpoint.config
-    log = [json.loads(line) for line in Path("checkpoints", run, "log.jsonl").open()]
+    log = map(json.loads, Path("checkpoints", run, "log.jsonl").read_text().splitlines())
     seconds, step = 0.0, 0
     for entry in log:
         tokens = (entry["step"] - step) * state["tokens_seen"] / state["step"]

@@ -28,7 +28,8 @@ def param_shapes(config: ModelConfig) -> dict[str, ParamSpec]:
     The long side of each matrix is contiguous, which a matrix-vector product (one token decoded)
     reads 1.4 to 1.7 times as fast: mlp.proj (4C, C) therefore lies as (C, 4C).
 
-    >>> shapes = param_shapes(ModelConfig(vocab_size=65, block_size=8, n_layer=1, n_head=2, n_embd=4))
+    >>> config = ModelConfig(vocab_size=65, block_size=8, n_layer=1, n_head=2, n_embd=4)
+    >>> shapes = param_shapes(config)
     >>> shapes["wte"].shape, shapes["h.0.mlp.proj.w"]
     ((65, 4), ParamSpec(shape=(4, 16), layout='oi'))
     """

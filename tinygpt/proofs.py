@@ -1,4 +1,4 @@
-"""The gradient check applied to every operation and to a whole model, as `tinygpt.prove` runs it."""
+"""The gradient check applied to every operation and to a whole model: what `prove` prints."""
 
 from collections.abc import Callable
 from typing import Any
