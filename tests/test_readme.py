@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-INSTALL, TEST, *COMMANDS = [
+SPEAK, INSTALL, TEST, *COMMANDS = [
     line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()
 ]
 
@@ -55,6 +55,7 @@ def test_every_other_command_of_the_readme_works_in_its_order(tmp_path):
     lines = [f"The {n}th fox told the {n + 1}th hen to mind the gate.\n" for n in range(400)]
     (tmp_path / "book.txt").write_text("".join(lines), encoding="utf-8")
     (tmp_path / "checkpoints").mkdir()
+    assert run(SPEAK, tmp_path).startswith("class Node:")
     for command in COMMANDS:
         run(command, tmp_path)
     assert (tmp_path / "checkpoints/book/loss.png").read_bytes().startswith(b"\x89PNG")
