@@ -31,7 +31,7 @@ def order_one(config: ModelConfig = SMALL, *, seed: int = 0, dtype=np.float64, x
     flat = np.empty(parameter_count(config), dtype)
     for path, array in named_views(flat, config).items():
         spread = 1.3 / math.sqrt(config.n_embd) if array.ndim == 2 else 0.4
-        centre = 1.0 if path.split(".")[-2:][0].startswith("ln") and path.endswith(".w") else 0.0
+        centre = 1.0 if array.ndim == 1 and path.endswith(".w") else 0.0  # LayerNorm's gain
         array[...] = centre + spread * rng.standard_normal(array.shape)
     return GPT(config, xp.asarray(flat))
 

@@ -148,4 +148,4 @@ def test_inputs_are_not_written_and_float32_is_sampled_in_float64():
 
 def test_logits_that_are_not_numbers_are_refused_in_a_sentence():
     with pytest.raises(TinyGPTError, match="not numbers"):
-        sample_next(np.array([0.0, np.nan]), [], SamplingConfig(), np.random.default_rng(0))
+        sample_next(np.array([0.0, broken]), [], SamplingConfig(), np.random.default_rng(0))
