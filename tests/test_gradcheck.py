@@ -73,6 +73,19 @@ def test_a_direction_across_the_gradient_does_not_inflate_the_error():
     assert relative_error(1e-9, g, d) < 1e-8
 
 
+def test_a_gradient_that_is_not_a_number_is_infinitely_wrong(problem):
+    f, arrays, grads = problem
+    grads["x"][1, 1] = np.nan
+    x, w = check_gradients(f, arrays, grads)
+    assert x.error == np.inf and x.worst == (1, 1) and w.error < 1e-8
+
+
+def test_one_coordinate_is_enough_to_name_the_worst(problem):
+    f, arrays, grads = problem
+    grads["x"][2, 3] += 50.0
+    assert check_gradients(f, arrays, grads, coordinates=1)[0].worst == (2, 3)
+
+
 @pytest.mark.parametrize(
     ("x", "g"), [(np.ones(3, np.float32), np.ones(3)), (np.ones(3), np.ones(2))]
 )

@@ -15,7 +15,7 @@ from tinygpt.backend import Array
 from tinygpt.errors import ShapeError
 
 STEP = 1e-5  # balances the truncation error, e^2, against rounding, 1e-16 / e
-SAFE = 1e-9  # of the other gradients: below this a gradient is zero but for rounding
+ROUNDING = 1e-9  # share of the largest gradient below which one is zero but for rounding
 
 
 class GradientReport(NamedTuple):
@@ -36,11 +36,13 @@ class GradientReport(NamedTuple):
 def relative_error(numeric: float, g: Array, d: Array) -> float:
     """|numeric - g·d| / (|g·d| + ‖g‖‖d‖/√n).
 
-    g·d can be near zero by chance; the second term is its usual size.
+    g·d can be near zero by chance; the second term is its usual size. Infinite when either is not
+    a number: NaN would compare as neither right nor wrong.
     """
     dot = float(np.vdot(g, d))
     usual = float(np.linalg.norm(g) * np.linalg.norm(d)) / math.sqrt(g.size)
-    return abs(numeric - dot) / (abs(dot) + usual + sys.float_info.min)
+    error = abs(numeric - dot) / (abs(dot) + usual + sys.float_info.min)
+    return error if math.isfinite(error) else math.inf
 
 
 def check_gradients(
@@ -74,9 +76,10 @@ def check_gradients(
             )
         numeric = [(d := rng.standard_normal(x.shape), _along(f, x, d, step))
                    for _ in range(directions)]  # fmt: skip
-        floor = SAFE * largest * np.sqrt(x.size)
+        floor = ROUNDING * largest * math.sqrt(x.size)
         zero = bool(
-            np.abs(g).max() <= SAFE * largest and all(abs(slope) <= floor for _, slope in numeric)
+            np.abs(g).max() <= ROUNDING * largest
+            and all(abs(slope) <= floor for _, slope in numeric)
         )
         error = 0.0 if zero else max(relative_error(slope, g, d) for d, slope in numeric)
         worst = _worst_coordinate(f, x, g, rng, coordinates, step, every=error > 1e-6)
@@ -110,7 +113,7 @@ def _worst_coordinate(
     if every and x.size <= 4096:
         tried = np.arange(x.size)
     else:
-        large = np.argsort(np.abs(g), axis=None)[::-1][: coordinates // 2]
+        large = np.argsort(np.abs(g), axis=None)[::-1][: -(-coordinates // 2)]
         tried = np.concatenate([large, rng.integers(0, x.size, coordinates // 2)])
     gaps = []
     for i in tried:

@@ -76,7 +76,8 @@ def prove_ops(rng: np.random.Generator) -> list[GradientReport]:
 def prove_model(
     config: ModelConfig, batch_size: int, rng: np.random.Generator
 ) -> list[GradientReport]:
-    """Check every parameter of a whole model, with weights of order one.
+    """Check every parameter of a whole model, with weights of order one, on random ids
+    (batch_size, block_size).
 
     The bias of the keys has a gradient of zero (softmax ignores a shift common to all keys), so
     the bias of qkv is reported as three tensors.
