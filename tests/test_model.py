@@ -141,6 +141,9 @@ def test_dropout_masks_belong_to_rows_and_steps_and_keep_the_mean():
     assert set(np.unique(whole.embedding)) == {0.0, np.float32(1 / 0.75)}
     assert whole.embedding.mean() == pytest.approx(1.0, abs=0.06)
     assert whole.embedding.dtype == np.float32
+    # the batch of step 4 is drawn from (seed, step): no row of masks shares its numbers
+    same = np.random.default_rng([3, 4]).random(whole.embedding[0].shape, dtype=np.float32) < 0.75
+    assert not any(np.array_equal(row > 0, same) for row in whole.embedding)
     assert dropout_masks(SMALL, range(2), 4, seed=0, step=0, like=model.flat) is None
 
 
@@ -203,6 +206,13 @@ def test_loss_alone_equals_the_loss_with_gradients_and_leaves_dropout_off():
     model, (ids, targets) = order_one(DROPOUT), batch()
     _, g = gradient_tree(model)
     assert model.loss(ids, targets) == model.loss_and_gradients(ids, targets, g)
+
+
+def test_the_loss_alone_keeps_no_activations():
+    model, (ids, _) = order_one(), batch()
+    kept, dropped = (model.forward(ids, keep=keep) for keep in (True, False))
+    np.testing.assert_array_equal(dropped[0], kept[0])
+    assert len(kept[1][2]) == SMALL.n_layer and not dropped[1][2]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -36,7 +36,7 @@ class Evaluation:
     @property
     def perplexity(self) -> float:
         """exp(loss): the number of equally likely tokens that would be as hard to guess."""
-        return math.exp(min(self.loss, 700.0))
+        return math.exp(min(self.loss, 700.0))  # e^710 is beyond float64
 
     def bits_per_byte(self, n_bytes: int) -> float:
         """The loss per byte of text, in bits, so that tokenizers can be compared.

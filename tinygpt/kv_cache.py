@@ -9,7 +9,7 @@ from tinygpt.config import ModelConfig
 
 
 class LayerCache(NamedTuple):
-    """One block's part of the cache.   keys, values (B, H, capacity, D)"""
+    """One block's part of the cache.   keys, values (B, H, block_size, D)"""
 
     keys: Array
     values: Array
@@ -37,11 +37,9 @@ class KVCache:
         *,
         xp: Any = np,
         dtype: Any = np.float32,
-        capacity: int | None = None,
     ) -> None:
-        self.capacity = config.block_size if capacity is None else capacity
-        head = config.n_embd // config.n_head
-        shape = (config.n_layer, batch, config.n_head, self.capacity, head)
+        D = config.n_embd // config.n_head
+        shape = (config.n_layer, batch, config.n_head, config.block_size, D)
         self.keys, self.values = xp.zeros(shape, dtype), xp.zeros(shape, dtype)
         self.length = 0
 

@@ -36,8 +36,8 @@ def dropout_masks(
 ) -> DropoutMasks | None:
     """The masks of these rows of step's global batch, or None without dropout.
 
-    Row i draws from its own generator (seed, step, i), so the masks do not depend on how rows are
-    shared among workers. `like` gives dtype and device.
+    Row i draws from a generator of its own, (seed, step, i + 1), so the masks do not depend on how
+    rows are shared among workers. `like` gives dtype and device.
     """
     if config.dropout == 0.0:
         return None
@@ -45,7 +45,8 @@ def dropout_masks(
     keep = 1.0 - config.dropout
     masks = np.empty((sites, len(rows), T, config.n_embd), like.dtype)
     for b, row in enumerate(rows):
-        draws = np.random.default_rng([seed, step, row]).random(
+        # subtle: row + 1, because NumPy pads seeds with zeros: (seed, step, 0) draws the batch
+        draws = np.random.default_rng([seed, step, row + 1]).random(
             (sites, T, config.n_embd), dtype=np.float32
         )
         masks[:, b] = draws < keep
@@ -123,11 +124,13 @@ class GPT:
         kv: KVCache | None = None,
         masks: DropoutMasks | None = None,
         last_only: bool = False,
+        keep: bool = True,
     ) -> tuple[Array, Cache]:
         """ids (B, T) -> logits (B, T, V), and what backward needs.
 
-        With `kv` the ids continue the text in that cache, which is extended; nothing is kept for
-        backward. `last_only` computes the logits of the last position alone, (B, 1, V).
+        With `kv` the ids continue the text in that cache, which is extended. `last_only` computes
+        the logits of the last position alone, (B, 1, V). After either, or with keep=False, which
+        drops every block's cache at once, there is no way back: the cache is not for backward.
         """
         p, config = self.params, self.config
         past = 0 if kv is None else kv.length
@@ -146,7 +149,7 @@ class GPT:
                 None if kv is None else kv.layer(i),
                 None if masks is None else masks.blocks[i],
             )
-            if kv is None:
+            if keep and kv is None:
                 block_caches.append(x if config.recompute else cache)
             x = y
         if kv is not None:
@@ -183,7 +186,7 @@ class GPT:
 
     def loss(self, ids: Array, targets: Array) -> float:
         """Mean cross-entropy in nats per token, dropout off.   ids, targets (B, T)"""
-        logits, _ = self.forward(ids)
+        logits, _ = self.forward(ids, keep=False)
         return cross_entropy_forward(logits, self.check_ids(targets), out=logits)[0]
 
     def loss_and_gradients(

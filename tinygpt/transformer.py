@@ -44,7 +44,10 @@ def heads(x: Array, n_head: int) -> Array:
 def attention_forward(
     x: Array, p: Tree, n_head: int, kv: LayerCache | None = None
 ) -> tuple[Array, Cache]:
-    """y = proj(concat over heads of attention(q, k, v)), qkv = linear(x).   x, y (B, T, C)"""
+    """y = proj(concat over heads of attention(q, k, v)), qkv = linear(x).   x, y (B, T, C)
+
+    With `kv` the keys and values are those of the past and, appended to them, those of x.
+    """
     C = x.shape[-1]
     qkv, qkv_cache = linear_forward(x, **p["qkv"])  # (B, T, 3C)
     q, k, v = (heads(qkv[..., i * C : (i + 1) * C], n_head) for i in range(3))
