@@ -67,6 +67,11 @@ def test_the_loss_is_a_python_float():
     assert type(cross_entropy_forward(*problem(dtype=np.float32))[0]) is float
 
 
+def test_another_number_of_ids_than_rows_is_refused():
+    with pytest.raises(ShapeError, match="one id per row"):
+        cross_entropy_forward(np.zeros((2, 3, 5)), np.zeros((3, 2), int))
+
+
 def test_a_home_with_gaps_is_refused():
     with pytest.raises(ShapeError, match="contiguous"):
         cross_entropy_forward(np.zeros((2, 3)), np.zeros(2, int), out=np.zeros((2, 6))[:, ::2])

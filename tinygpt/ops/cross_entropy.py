@@ -15,9 +15,15 @@ def cross_entropy_forward(
 
     `count` is the number of rows of the global batch (default: the rows given), so the losses of
     workers add up. The gradient (softmax - onehot) / count is made on the way, in `out`, which may
-    be the logits themselves: then a second array of their size never exists. It must be contiguous.
+    be the logits themselves: then a second array of their size never exists.
+
+    Raises ShapeError when there is not one id per row of logits, or `out` is not contiguous.
     """
     xp = get_xp(logits)
+    if ids.shape != logits.shape[:-1]:
+        raise ShapeError(
+            f"the ids have shape {ids.shape} and the logits {logits.shape}; give one id per row"
+        )
     if out is not None and not out.flags.c_contiguous:
         raise ShapeError("out is not contiguous, so its rows cannot be written in place; copy it")
     V = logits.shape[-1]
@@ -40,7 +46,10 @@ def cross_entropy_forward(
 
 
 def cross_entropy_backward(dout: float, cache: tuple[Any, ...]) -> Array:
-    """Return dlogits = dout * (softmax - onehot) / count."""
+    """Return dlogits = dout * (softmax - onehot) / count   (..., V).
+
+    For dout = 1 this is forward's own array, not a copy: read it, do not write to it.
+    """
     (dlogits,) = cache
     result: Array = dlogits if dout == 1.0 else dlogits * dout
     return result

@@ -8,7 +8,8 @@ from tinygpt.backend import Array
 def dropout_forward(x: Array, mask: Array) -> tuple[Array, tuple[Any, ...]]:
     """y = x * mask.   x, mask (...) -> y (...)
 
-    The mask holds 0 or 1 / (1 - p), so that the mean of y is x and nothing changes at test time.
+    The mask holds 0 or 1 / (1 - p), so that y is x in the mean over masks, and at test time
+    dropout is simply left out.
     """
     return x * mask, (mask,)
 
