@@ -146,6 +146,7 @@ def test_inputs_are_not_written_and_float32_is_sampled_in_float64():
     assert next_probs(x, [1, 1], config).dtype == np.float64
 
 
-def test_logits_that_are_not_numbers_are_refused_in_a_sentence():
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_logits_that_are_not_numbers_are_refused_in_a_sentence(broken):
     with pytest.raises(TinyGPTError, match="not numbers"):
         sample_next(np.array([0.0, broken]), [], SamplingConfig(), np.random.default_rng(0))

@@ -14,8 +14,9 @@ PIECE = 1 << 16  # parameters updated at a time: few enough to stay in the proce
 class AdamW:
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2), on flat arrays.
 
-    The first `n_decayed` parameters decay (the matrices; biases and LayerNorm do not). `m`, `v`
-    are the running means of the gradient and of its square; `t` counts steps.
+    The first `n_decayed` parameters decay (the matrices; biases and LayerNorm do not), each step
+    by lr * weight_decay of themselves: the paper's lambda times lr, as in PyTorch. `m`, `v`
+    (n_params,) are the running means of the gradient and of its square; `t` counts steps.
     """
 
     def __init__(
@@ -60,22 +61,22 @@ class AdamW:
         if scale != 1.0:
             grad *= scale
         # m = beta1 m + (1 - beta1) grad;  v = beta2 v + (1 - beta2) grad^2
-        t = grad * (1.0 - self.beta1)
+        work = grad * (1.0 - self.beta1)
         m *= self.beta1
-        m += t
+        m += work
         grad *= grad
         grad *= 1.0 - self.beta2
         v *= self.beta2
         v += grad
         # p -= lr mhat / (sqrt(vhat) + eps), where mhat and vhat undo the start from zero
-        xp.sqrt(v, out=t)
-        t *= 1.0 / math.sqrt(1.0 - self.beta2**self.t)
-        t += self.eps
-        xp.divide(m, t, out=t)
-        t *= lr / (1.0 - self.beta1**self.t)
+        xp.sqrt(v, out=work)
+        work *= 1.0 / math.sqrt(1.0 - self.beta2**self.t)
+        work += self.eps
+        xp.divide(m, work, out=work)
+        work *= lr / (1.0 - self.beta1**self.t)
         if decay:
             p *= 1.0 - lr * decay  # decoupled: the decay never enters m and v
-        p -= t
+        p -= work
 
 
 def lr_at(step: int, *, lr: float, min_lr: float, warmup: int, steps: int) -> float:

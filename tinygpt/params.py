@@ -67,7 +67,7 @@ def parameter_count(config: ModelConfig) -> int:
 
 
 def decayed_count(config: ModelConfig) -> int:
-    """How many of them, at the start of the flat array, are in matrices and so decay."""
+    """How many numbers, at the start of the flat array, are in matrices and so decay."""
     return sum(math.prod(s.shape) for s in param_shapes(config).values() if len(s.shape) == 2)
 
 
@@ -112,6 +112,6 @@ def init_params(config: ModelConfig, rng: np.random.Generator, dtype: Any = np.f
                 deviation /= math.sqrt(2 * config.n_layer)
             array[...] = rng.standard_normal(array.shape)
             array *= deviation
-        elif path.rpartition(".")[0].rpartition(".")[2].startswith("ln") and path.endswith(".w"):
+        elif path.endswith(".w"):  # the only vectors called w are LayerNorm's
             array[...] = 1.0
     return flat

@@ -12,6 +12,7 @@ import numpy as np
 from tinygpt.backend import Array
 from tinygpt.config import SamplingConfig
 from tinygpt.errors import TinyGPTError
+from tinygpt.ops import softmax_forward
 
 _GREATEST = float(np.finfo(np.float64).max)
 
@@ -81,16 +82,12 @@ def keep_top_p(logits: Array, p: float) -> Array:
 
 
 def softmax(logits: Array) -> Array:
-    """Probabilities exp(logits) / sum, in float64.
+    """Probabilities exp(logits) / sum, in float64; at least one logit is finite.
 
     >>> softmax(np.array([0.0, 0.0, -np.inf])).tolist()
     [0.5, 0.5, 0.0]
     """
-    probs = np.array(logits, dtype=np.float64)
-    probs -= probs.max()
-    np.exp(probs, out=probs)
-    probs /= probs.sum()
-    return probs
+    return softmax_forward(np.asarray(logits, dtype=np.float64))[0]
 
 
 def draw(probs: Array, u: float) -> int:
@@ -107,15 +104,15 @@ def draw(probs: Array, u: float) -> int:
 
 def next_probs(logits: Array, seen_ids: Sequence[int], sampling: SamplingConfig) -> Array:
     """The distribution (V,) from which the next token is drawn. Temperature 0 puts all on the
-    greatest logit (the lowest id among equals).
+    greatest logit (the lowest id among equals). Raises TinyGPTError for NaN or infinity.
 
     >>> next_probs(np.array([0.0, 1.0, 1.0]), [], SamplingConfig(temperature=0)).tolist()
     [0.0, 1.0, 0.0]
     """
-    if np.isnan(logits).any():
+    if not np.isfinite(np.max(logits)):  # NaN if any is NaN
         raise TinyGPTError(
-            "the model's logits are not numbers (NaN): its training diverged or the weights are "
-            "damaged; use an earlier checkpoint"
+            "the model's logits are not numbers (NaN or infinity): its training diverged or the "
+            "weights are damaged; use an earlier checkpoint"
         )
     if sampling.repetition_penalty != 1:
         logits = apply_repetition_penalty(logits, seen_ids, sampling.repetition_penalty)

@@ -20,8 +20,9 @@ from threadpoolctl import threadpool_limits
 T = TypeVar("T")
 R = TypeVar("R")
 
-# glibc's mallopt parameters and the values that keep freed arrays in the process
-_KEEP = ((-3, 1 << 30), (-1, (1 << 31) - 1), (-2, 64 << 20))  # mmap threshold, trim, top pad
+# glibc's mallopt parameters and the values that keep freed arrays in the process: mmap threshold
+# (glibc before 2.35 refuses more than 32 MB, so that comes first), trim threshold, top pad
+_KEEP = ((-3, 32 << 20), (-3, 1 << 30), (-1, (1 << 31) - 1), (-2, 64 << 20))
 
 
 def default_workers() -> int:
@@ -32,7 +33,7 @@ def default_workers() -> int:
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep freed memory for the next array; True if it listened.
+    """Tell glibc to keep freed memory for the next array; True if it listened to everything.
 
     Otherwise every big array goes back to the kernel at each step and is paged in anew: a quarter
     of a small training step. Elsewhere than on glibc this does nothing.
@@ -40,7 +41,10 @@ def keep_freed_memory() -> bool:
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and all(mallopt(name, value) for name, value in _KEEP)
+    if mallopt is None:
+        return False
+    listened = [mallopt(name, value) for name, value in _KEEP]
+    return all(listened)
 
 
 class WorkerPool:
