@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 tinygpt says no (TinyGPTError), 2 wrong usage (argparse), 
 
 import argparse
 import contextlib
+import io
 import os
 import re
 import sys
@@ -43,6 +44,9 @@ def _with_dashes(argument: str) -> str:
 
 def run(main: Callable[[Sequence[str] | None], int | None]) -> NoReturn:
     """Call `main(None)` and exit: the last line of every runnable module."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character shows "?"
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         status = main(None) or 0
         sys.stdout.flush()
@@ -55,4 +59,17 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> NoReturn:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except MemoryError as error:
+        print(  # noqa: T201
+            f"error: not enough memory ({error}); make the model or the batch smaller",
+            file=sys.stderr,
+        )
+        status = 1
+    except OSError as error:
+        where = "" if error.filename is None else f"{str(error.filename)!r:.200}: "
+        print(  # noqa: T201
+            f"error: {where}{error.strerror or error}; choose another place, or make room",
+            file=sys.stderr,
+        )
+        status = 1
     sys.exit(status)

@@ -55,6 +55,10 @@ def _require_dropout(dropout: float) -> None:
     _require(0.0 <= dropout < 1.0, f"dropout is {dropout}; it must be at least 0 and below 1")
 
 
+# the largest whole numbers that a run takes (others 10**9): what NumPy can still count
+_MOST = {"seed": 2**63 - 1, "n_layer": 4096, "n_embd": 1 << 20}
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides a training run, and so everything that a run's config.toml holds.
@@ -100,6 +104,12 @@ class TrainConfig:
     save_every: int = _setting(1000, "steps between the files stepNNNNNNN.h5 (0: none)")
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            most = _MOST.get(name, 10**9)
+            _require(
+                not isinstance(value, int) or value <= most,
+                f"{name} is too large; it must be at most {most}",
+            )
         for name in ("n_layer", "n_head", "n_embd", "block_size", "batch_size", "accumulate",
                      "log_every", "eval_every"):  # fmt: skip
             value = getattr(self, name)

@@ -1,6 +1,7 @@
 """How a sample is shown as it comes, and a session: line by line, the model continues the page."""
 
 import contextlib
+import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -76,6 +77,8 @@ class Session:
 
     def run(self, prompts: Sequence[str] | None = None) -> None:
         """Answer `prompts`, then one line after another, until Ctrl-D or /quit."""
+        if isinstance(sys.stdin, io.TextIOWrapper) and not _at_terminal():
+            sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
         self._note("type a text to continue, /help for the commands\n")
         for prompt in prompts or ():
             self._answer(prompt)
@@ -172,4 +175,7 @@ def _seed(value: str) -> int | None:
         return None
     if not value.isdecimal():
         raise ConfigError(f"seed is {value!r}; it must be a whole number of at least 0, or off")
-    return int(value)
+    try:
+        return int(value)
+    except ValueError:  # thousands of digits
+        raise ConfigError(f"seed has {len(value)} digits; give a shorter one") from None

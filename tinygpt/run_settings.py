@@ -99,6 +99,8 @@ def read_config_file(path: str | Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path} is not valid TOML: {error}; write lines as: lr = 1e-3"
         ) from error
+    except (RecursionError, ValueError) as error:  # nested too deep, or a number of 5,000 digits
+        raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
     return checked(settings, str(path))
 
 
@@ -155,8 +157,8 @@ def collect(
     Steps and epochs are two ways to say one thing, so naming one unsays an earlier other.
     """
     layers = [
-        preset_settings(preset) if preset else {},
-        read_config_file(config_file) if config_file else {},
+        preset_settings(preset) if preset is not None else {},
+        read_config_file(config_file) if config_file is not None else {},
         checked(flags, "command line"),
     ]
     said: dict[str, Any] = {}

@@ -132,6 +132,8 @@ def _train(settings: dict[str, Any], arguments: Namespace) -> int:
         plot_losses(folder / "log.jsonl", folder / "loss.png")
     except BackendError as error:
         _say(str(error))
+    except OSError as error:
+        _say(f"{folder / 'loss.png'} could not be written: {error.strerror or error}")
     if r.step < r.steps:
         _say(
             f"saved {folder / 'latest.h5'} at step {r.step} of {r.steps}; "
@@ -155,6 +157,7 @@ class _Interrupt:
     def __init__(self) -> None:
         self._asked = False
         signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
 
     def asked(self) -> bool:
         return self._asked

@@ -98,7 +98,10 @@ def schedule_length(config: TrainConfig, n_train: int) -> int:
     9
     """
     if config.epochs is not None:
-        return math.ceil(config.epochs * n_train / tokens_per_step(config))
+        steps = config.epochs * n_train / tokens_per_step(config)
+        if steps > 10**9:
+            raise ConfigError(f"epochs is {config.epochs}: {steps:.3g} steps; give fewer epochs")
+        return math.ceil(steps)
     return DEFAULT_STEPS if config.steps is None else config.steps
 
 

@@ -1,0 +1,75 @@
+"""What a user can get wrong ends in one sentence and exit code 1, without a traceback."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinygpt import commands, run_settings, training
+from tinygpt.config import TrainConfig
+from tinygpt.errors import ConfigError
+from tinygpt.interactive import _seed
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("9 PiB"), NotADirectoryError(20, "Not a directory", "checkpoints/run")]
+)
+def test_a_command_says_one_sentence_when_disk_or_memory_refuses(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main(argv: object) -> int:
+        raise error
+
+    with pytest.raises(SystemExit) as left:
+        commands.run(main)
+    assert left.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+
+
+def test_a_command_prints_what_its_terminal_lacks_as_a_question_mark(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+
+    def main(argv: object) -> None:
+        sys.stdout.write("é")
+
+    with pytest.raises(SystemExit) as left:
+        commands.run(main)
+    assert left.value.code == 0
+    assert raw.getvalue() == b"?"
+
+
+@pytest.mark.parametrize("name", ["steps", "batch_size", "warmup", "seed", "threads", "n_layer"])
+def test_absurdly_large_whole_numbers_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is too large"):
+        TrainConfig(**{name: 10**400})
+
+
+def test_epochs_beyond_counting_are_refused() -> None:
+    with pytest.raises(ConfigError, match="fewer epochs"):
+        training.schedule_length(TrainConfig(epochs=1e308), n_train=10**6)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "lr = " + "9" * 5000])
+def test_hostile_settings_files_are_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="cannot be read as TOML"):
+        run_settings.read_config_file(path)
+
+
+def test_an_empty_preset_or_settings_file_name_is_not_taken_for_none() -> None:
+    with pytest.raises(ConfigError):
+        run_settings.collect("", None, {})
+    with pytest.raises(ConfigError):
+        run_settings.collect(None, "", {})
+
+
+def test_a_seed_of_thousands_of_digits_does_not_end_the_session() -> None:
+    with pytest.raises(ConfigError, match="5000 digits"):
+        _seed("9" * 5000)
