@@ -1,0 +1,101 @@
+"""Workers, and what differs between platforms, on platforms that are faked where they must be."""
+
+import ctypes
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from tinygpt import threads
+from tinygpt.threads import WorkerPool, keep_freed_memory, replace_file, sync_folder
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_pool_maps_in_order(n):
+    with WorkerPool(n) as pool:
+        assert pool.map(lambda i: i * i, range(7)) == [i * i for i in range(7)]
+
+
+def test_blas_has_one_thread_inside_the_pool_and_its_own_again_after():
+    def blas_threads():
+        return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+
+    before = blas_threads()
+    with WorkerPool(2):
+        assert set(blas_threads()) <= {1}
+    assert blas_threads() == before
+
+
+def test_an_exception_is_raised_after_every_worker_has_ended():
+    done = threading.Event()
+
+    def work(i):
+        if i == 0:
+            raise ValueError("the first fails at once")
+        time.sleep(0.05)
+        done.set()
+
+    with WorkerPool(2) as pool:
+        with pytest.raises(ValueError, match="at once"):
+            pool.map(work, range(2))
+        assert done.is_set()
+
+
+def test_floating_point_errors_raise_in_workers_as_in_the_caller():
+    with WorkerPool(2) as pool, np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        pool.map(np.exp, [np.float64(1e4)] * 2)
+
+
+def test_macos_and_windows_have_no_glibc_to_tell(monkeypatch):
+    def no_library(name):
+        raise AssertionError("must not be opened")
+
+    monkeypatch.setattr(ctypes, "CDLL", no_library)
+    for platform in ("darwin", "win32"):
+        monkeypatch.setattr(threads.sys, "platform", platform)
+        assert keep_freed_memory() is False
+
+
+def test_a_linux_without_mallopt_is_left_alone(monkeypatch):
+    monkeypatch.setattr(threads.sys, "platform", "linux")
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())  # musl has no mallopt
+    assert keep_freed_memory() is False
+
+
+def test_cores_are_counted_where_affinity_is_unknown(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert threads.default_workers() == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert threads.default_workers() == 1
+
+
+def test_windows_cannot_open_folders_and_is_not_asked_to(monkeypatch, tmp_path):
+    def refuse(*args):
+        raise PermissionError("Windows opens no folders")
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(threads.sys, "platform", "win32")
+    sync_folder(tmp_path)
+    monkeypatch.setattr(threads.sys, "platform", "linux")
+    with pytest.raises(PermissionError):
+        sync_folder(tmp_path)
+
+
+def test_a_file_is_replaced_whole(tmp_path):
+    old, new = tmp_path / "a", tmp_path / "b"
+    old.write_text("old")
+    new.write_text("new")
+    replace_file(new, old)
+    assert old.read_text() == "new" and not new.exists()
+
+
+def test_memory_is_unknown_where_there_is_no_proc(monkeypatch):
+    def missing(self, *args, **kwargs):
+        raise FileNotFoundError(self)
+
+    monkeypatch.setattr(threads.Path, "read_text", missing)
+    assert threads.memory_available() is None
