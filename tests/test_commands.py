@@ -52,3 +52,24 @@ def test_a_users_mistake_is_one_sentence_and_exit_code_1():
     done = run("tinygpt.prove", "--n-embd", "7")
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith("error: n_embd is 7") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_closed_streams_are_no_traceback(closed):
+    done = subprocess.run(
+        f"{sys.executable} -W error -m tinygpt.prove --n-embd 7 {closed}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "flags", [("--batch-size", "1" + "0" * 18), ("--vocab-size", "1" + "0" * 30)]
+)
+def test_sizes_beyond_all_memory_are_refused(flags):
+    done = run("tinygpt.prove", *flags)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1

@@ -247,6 +247,7 @@ TINY = ("--run-name", "tiny")
 def test_bad_input_gets_one_sentence_and_exit_code_1(folder, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["generate", *arguments])
+    monkeypatch.setattr("tinygpt.checkpoint.find.SHIPPED", "none.h5")
     from tinygpt.commands import run
 
     with pytest.raises(SystemExit) as exit:

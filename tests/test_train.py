@@ -297,3 +297,11 @@ def test_help_answers_before_numpy_is_loaded(home):
     code = "import sys, tinygpt.train; tinygpt.train.build_parser(); print('numpy' in sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert loaded.stdout == "False\n"
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe", b"[]", b"null", b'{"step": "x"}', b"[" * 10000])
+def test_a_damaged_log_is_read_up_to_the_damage(tmp_path, damage):
+    entry = {"step": 1, "loss": 2.0, "val_loss": None}
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(json.dumps(entry).encode() + b"\n" + damage + b"\n")
+    assert read_log(path) == [entry]

@@ -44,6 +44,12 @@ def _with_dashes(argument: str) -> str:
 
 def run(main: Callable[[Sequence[str] | None], int | None]) -> NoReturn:
     """Call `main(None)` and exit: the last line of every runnable module."""
+    if sys.stdin is None:  # closed by the caller (`<&-`), and so below
+        sys.stdin = open(os.devnull)  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character shows "?"
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -20,6 +20,10 @@ def _require(ok: bool, message: str) -> None:
         raise ConfigError(message)
 
 
+# the largest whole numbers that are taken (others 10**9): what NumPy can still count
+_MOST = {"seed": 2**63 - 1, "n_layer": 4096, "n_embd": 1 << 20}
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The shape of a GPT. Names as in nanoGPT.
@@ -41,8 +45,10 @@ class ModelConfig:
             value = getattr(self, name)
             _require(
                 isinstance(value, int) and value > 0,
-                f"{name} is {value!r}; it must be a whole number of at least 1",
+                f"{name} is {value!r:.40}; it must be a whole number of at least 1",
             )
+            most = _MOST.get(name, 10**9)
+            _require(value <= most, f"{name} is above {most:,}, the most that is taken; lower it")
         _require(
             self.n_embd % self.n_head == 0,
             f"n_embd is {self.n_embd} and n_head is {self.n_head}; "
@@ -53,10 +59,6 @@ class ModelConfig:
 
 def _require_dropout(dropout: float) -> None:
     _require(0.0 <= dropout < 1.0, f"dropout is {dropout}; it must be at least 0 and below 1")
-
-
-# the largest whole numbers that a run takes (others 10**9): what NumPy can still count
-_MOST = {"seed": 2**63 - 1, "n_layer": 4096, "n_embd": 1 << 20}
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,9 @@ class SamplingConfig:
     """
 
     max_new_tokens: int = _setting(200, "tokens to generate at most")
-    temperature: float = _setting(0.8, "above 1 is wilder, below 1 is safer, 0 is greedy")
+    temperature: float = _setting(
+        0.8, "above 1 is wilder, below 1 is safer, 0 always takes the likeliest"
+    )
     top_k: int | None = _setting(None, "keep only the K likeliest tokens")
     top_p: float | None = _setting(None, "keep the smallest set of tokens with this probability")
     repetition_penalty: float = _setting(1.0, "above 1 makes tokens already seen less likely")

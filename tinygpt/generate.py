@@ -137,8 +137,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _refuse_contradictions(parser, args)
     given = {name: getattr(args, name) for name in _SAMPLING if getattr(args, name) is not None}
     sampling = SamplingConfig(**given, stop=tuple(args.stop or ()))
-    if args.num_samples < 1:
-        raise ConfigError(f"num_samples is {args.num_samples}; it must be at least 1")
+    if not 1 <= args.num_samples <= 10_000:
+        raise ConfigError(f"num_samples is {args.num_samples}; it must be from 1 to 10,000")
     if args.seed is not None and args.seed < 0:
         raise ConfigError(f"seed is {args.seed}; it must be a whole number of at least 0")
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character shows "?"

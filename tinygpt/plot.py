@@ -8,14 +8,24 @@ from tinygpt.errors import BackendError
 
 
 def read_log(path: str | Path) -> list[dict[str, Any]]:
-    """The entries of a log.jsonl; a last line cut short by a kill is left out."""
+    """The entries of a log.jsonl, up to the first damaged line (cut short by a kill, say)."""
     entries = []
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
+    for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            entries.append(json.loads(line))
-        except json.JSONDecodeError:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
             break
+        if not (isinstance(entry, dict) and isinstance(entry.get("step"), int)):
+            break
+        if not all(_is_number(entry.get(name, "")) for name in ("loss", "val_loss")):
+            break
+        entries.append(entry)
     return entries
+
+
+def _is_number(value: object) -> bool:
+    """A number, or None where nothing was measured."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def plot_losses(log: str | Path, picture: str | Path) -> None:

@@ -46,10 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tinygpt.errors import ConfigError
     from tinygpt.proofs import prove_model, prove_ops
 
-    if args.batch_size < 1 or args.seed < 0:
+    if not 1 <= args.batch_size <= 1000 or args.seed < 0:
         raise ConfigError(
             f"batch_size is {args.batch_size} and seed is {args.seed}; "
-            "they must be at least 1 and at least 0"
+            "they must be from 1 to 1,000 and at least 0"
         )
     config = ModelConfig(
         vocab_size=args.vocab_size,
