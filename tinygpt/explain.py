@@ -194,9 +194,10 @@ def _one_step(plan: Plan) -> str:
         f"A step takes {config.batch_size * config.accumulate} random windows of "
         f"{config.block_size} tokens ({tokens:,} tokens). At every position the model predicts "
         "the next token; the loss is the mean of -ln(probability that it gave to the right one). "
-        "Backward finds how the loss changes with each parameter "
-        f"(about {plan.flops / 1e9:.2f} billion multiplications and additions a step), and AdamW "
-        f"moves each parameter a little downhill. There will be {_plural(plan.steps, 'step')}: "
+        "The backward pass then finds how the loss changes with each parameter (the gradient; "
+        f"both passes are about {plan.flops / 1e9:.2f} billion multiplications and additions a "
+        "step), and the optimiser, AdamW, moves each parameter a little downhill. There will be "
+        f"{_plural(plan.steps, 'step')}: "
         f"{plan.steps * tokens:,} tokens, {plan.steps * tokens / len(plan.text.train):.2f} times "
         "the text."
     )
@@ -205,7 +206,8 @@ def _one_step(plan: Plan) -> str:
 def _the_learning_rate(plan: Plan) -> str:
     config = plan.config
     clip = (
-        f"A gradient longer than {config.clip:g} is shortened to that, so no batch can wreck it."
+        f"A gradient longer than {config.clip:g} (all parameters taken as one vector) is shortened "
+        "to that, so that no odd batch can wreck the model."
         if config.clip
         else "Gradients are used as they come, without clipping."
     )
@@ -230,7 +232,8 @@ def _the_numbers(plan: Plan) -> dict[str, str]:
         "ETA": "The time left.",
     }
     if config.sample_every:
-        meanings["says"] = f"Text from the model, every {config.sample_every} steps: hear it learn."
+        meanings["says"] = f"Text from the model, every {config.sample_every} steps and at the "
+        "end: noise at first, then letters, words, sentences."
     return meanings
 
 

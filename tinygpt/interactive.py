@@ -4,7 +4,7 @@ import contextlib
 import io
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, TextIO
 
 from tinygpt.config import SamplingConfig
@@ -142,13 +142,18 @@ class Session:
         elif name == "reset":
             self._page, self._replies = "", 0
         elif name == "settings":
-            sys.stderr.write(f"{self._sampling}, seed={self._seed}\n")
+            sys.stderr.write(self._settings())
         elif name == "history":
             sys.stderr.write(self._page + "\n")
         elif name == "help":
             sys.stderr.write(HELP)
         else:
             raise ConfigError(f"there is no command /{name}; /help lists them")
+
+    def _settings(self) -> str:
+        """One line a setting."""
+        values = {**asdict(self._sampling), "seed": self._seed}
+        return "".join(f"  {name}={value}\n" for name, value in values.items())
 
     def _note(self, text: str) -> None:
         if not self._quiet and _at_terminal():

@@ -69,9 +69,15 @@ def build_parser() -> Parser:
     parser = Parser(
         "regression", "Teach a small network a curve: the gentlest first run.", EXAMPLES
     )
-    parser.add_argument("--steps", type=int, default=2000, help="updates (default 2000)")
-    parser.add_argument("--lr", type=float, default=0.05, help="learning rate (default 0.05)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of data and weights (default 0)")
+    parser.add_argument(
+        "--steps", type=int, default=2000, metavar="N", help="updates (default 2000)"
+    )
+    parser.add_argument(
+        "--lr", type=float, default=0.05, metavar="X", help="learning rate (default 0.05)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of data and weights (default 0)"
+    )
     return parser
 
 
@@ -92,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     every = max(1, given.steps // 10)
     for step in sorted({*range(0, given.steps, every), given.steps - 1}):
         print(f"step {step + 1:6}  loss {losses[step]:.4f}")  # noqa: T201
-    print("the noise alone would leave about 0.01")  # noqa: T201
+    print("loss: mean squared error; the noise in the data alone would leave about 0.01")  # noqa: T201
 
 
 if __name__ == "__main__":
