@@ -24,7 +24,6 @@ VERSION = 1
 TEXTS = ("config", "tokenizer", "state")
 JSON_BYTES = 64 << 20  # a vocabulary of 256,000 tokens takes about 10 MB
 CONFIG_BYTES = 1 << 16
-LAYERS = 4096  # GPT-3 has 96
 
 FLOATS = {"<f2": h5py.h5t.IEEE_F16LE, "<f4": h5py.h5t.IEEE_F32LE, "<f8": h5py.h5t.IEEE_F64LE}
 

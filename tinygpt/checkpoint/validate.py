@@ -21,7 +21,6 @@ from tinygpt.checkpoint.format import (
     CONFIG_BYTES,
     FLOATS,
     JSON_BYTES,
-    LAYERS,
     TEXTS,
     VERSION,
     dataset_name,
@@ -107,7 +106,6 @@ def read_config(root: Any, file_size: int) -> ModelConfig:
         known = field.name in values or field.default is not MISSING
         _require(known, f"its configuration lacks {field.name}")
     config = ModelConfig(**values)
-    _require(config.n_layer <= LAYERS, f"n_layer is {config.n_layer:.3g}, more than {LAYERS}")
     count = parameter_count(config)
     _require(
         2 * count <= file_size,
