@@ -26,7 +26,7 @@ from tinygpt import __version__
 from tinygpt.backend import Array, select, to_device, to_host
 from tinygpt.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tinygpt.config import TrainConfig
-from tinygpt.data.batches import Batches, split_validation
+from tinygpt.data.batches import Batches, split_texts, split_validation
 from tinygpt.data.sources import find_source
 from tinygpt.data.tokens import encode_corpus
 from tinygpt.errors import CheckpointError, ConfigError, DataError, TinyGPTError, VocabularyError
@@ -59,13 +59,19 @@ class Text(NamedTuple):
 def prepare_text(config: TrainConfig, tokenizer: Tokenizer | None = None) -> Text:
     """Read and encode the run's text, with this tokenizer or one made for the text.
 
-    Raises DataError when there is none or too little of it.
+    `char` must know the held-out characters too; `bpe` learns its merges from the training text
+    alone. Raises DataError when there is none or too little of it.
     """
     source = find_source(config.data)
+    texts = source.texts
     held_out = find_source(config.val_file).texts if config.val_file else []
+    bpe = "bpe" == (config.tokenizer if tokenizer is None else tokenizer.name)
+    if bpe and not held_out:
+        texts, held_out = split_texts(texts)  # before there are ids to split
     if tokenizer is None:
-        tokenizer = make_tokenizer(config.tokenizer, "".join([*source.texts, *held_out]))
-    train = encode_corpus(source.texts, tokenizer)
+        learnt = "".join(texts if bpe else [*texts, *held_out])
+        tokenizer = make_tokenizer(config.tokenizer, learnt, config.vocab_size)
+    train = encode_corpus(texts, tokenizer)
     if held_out:
         val = encode_corpus(held_out, tokenizer)
     else:

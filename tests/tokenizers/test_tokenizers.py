@@ -163,7 +163,7 @@ def test_a_text_without_characters_makes_no_character_tokenizer():
 
 
 def test_an_unknown_tokenizer_is_a_configuration_error():
-    with pytest.raises(ConfigError, match=r"'word'.*bytes, char, gpt2"):
+    with pytest.raises(ConfigError, match=r"'word'.*bytes, char, bpe, gpt2"):
         make_tokenizer("word", "text")
 
 
