@@ -91,7 +91,8 @@ def _load(arguments: Namespace) -> "Tokenizer":
     if arguments.checkpoint is not None:
         from tinygpt.checkpoint import find_checkpoint, load_checkpoint
 
-        return load_checkpoint(find_checkpoint(arguments.checkpoint)).tokenizer
+        loaded: Tokenizer = load_checkpoint(find_checkpoint(arguments.checkpoint)).tokenizer
+        return loaded
     if arguments.tokenizer in ("bytes", "gpt2"):
         return make_tokenizer(arguments.tokenizer, "")
     path = Path(arguments.tokenizer)

@@ -65,7 +65,7 @@ def prepare_text(config: TrainConfig, tokenizer: Tokenizer | None = None) -> Tex
     source = find_source(config.data)
     texts = source.texts
     held_out = find_source(config.val_file).texts if config.val_file else []
-    bpe = "bpe" == (config.tokenizer if tokenizer is None else tokenizer.name)
+    bpe = (config.tokenizer if tokenizer is None else tokenizer.name) == "bpe"
     if bpe and not held_out:
         texts, held_out = split_texts(texts)  # before there are ids to split
     if tokenizer is None:

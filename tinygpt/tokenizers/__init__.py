@@ -41,7 +41,8 @@ def make_tokenizer(name: str, text: str, vocab_size: int = DEFAULT_VOCAB_SIZE) -
     """The tokenizer of this name; `char` and `bpe` learn theirs from the text.
 
     Only `bpe` heeds vocab_size, the most ids it may have. Raises ConfigError for an unknown name,
-    VocabularyError for a text without characters (char) or fewer than 257 ids (bpe), DataError when GPT-2's vocabulary cannot be had.
+    VocabularyError for a text without characters (char) or fewer than 257 ids (bpe),
+    DataError when GPT-2's vocabulary cannot be had.
     """
     if name == "bytes":
         return ByteTokenizer()

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tinygpt.errors import VocabularyError
@@ -29,7 +30,7 @@ def bpe_encode(text: str, ranks: dict[bytes, int]) -> list[int]:
     for piece in split(text):
         parts = [bytes([byte]) for byte in to_utf8(piece)]
         while len(parts) > 1:
-            joined = [left + right for left, right in zip(parts, parts[1:], strict=False)]
+            joined = [left + right for left, right in pairwise(parts)]
             rank, i = min((ranks.get(token, math.inf), i) for i, token in enumerate(joined))
             if rank == math.inf:
                 break
