@@ -1,4 +1,4 @@
-"""Make the reference merges of tests/golden with Hugging Face tokenizers, which the tests never need.
+"""Make the reference merges of tests/golden with Hugging Face tokenizers, which no test needs.
 
     python -m venv venv-hf && venv-hf/bin/pip install tokenizers==0.23.3
     PYTHONPATH=. venv-hf/bin/python tests/golden/make_bpe_golden.py
@@ -42,7 +42,7 @@ def clear_words() -> dict[str, int]:
 
 
 def byte_of() -> dict[str, int]:
-    """GPT-2's printable stand-ins for the bytes: visible Latin-1 for itself, the rest from U+0100."""
+    """GPT-2's printable stand-ins for the bytes: visible Latin-1, the rest from U+0100 on."""
     visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
     rest = [byte for byte in range(256) if byte not in visible]
     return {chr(b): b for b in visible} | {chr(256 + i): b for i, b in enumerate(rest)}

@@ -34,7 +34,7 @@ def split_validation(ids: Ids, fraction: float = 0.1) -> tuple[Ids, Ids]:
 def split_texts(texts: Sequence[str], fraction: float = 0.1) -> tuple[list[str], list[str]]:
     """(train, validation): the last characters of texts that have no ids yet.
 
-    The text where the cut falls is cut after its next line end, if more of it follows.
+    The cut falls between two lines, unless the last line of a text is too long for that.
 
     >>> split_texts(["one\\n", "two\\nthree\\n" * 3], fraction=0.5)
     (['one\\n', 'two\\nthree\\ntwo\\n'], ['three\\ntwo\\nthree\\n'])
@@ -42,7 +42,7 @@ def split_texts(texts: Sequence[str], fraction: float = 0.1) -> tuple[list[str],
     left = int(sum(map(len, texts)) * (1 - fraction))
     for i, text in enumerate(texts):
         if left < len(text):
-            cut = text.find("\n", left, -1) + 1 or left
+            cut = left and (text.find("\n", left - 1, -1) + 1 or left)
             return [*texts[:i], *filter(None, [text[:cut]])], [text[cut:], *texts[i + 1 :]]
         left -= len(text)
     return [], []
