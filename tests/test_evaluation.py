@@ -78,6 +78,8 @@ def home(tmp_path, monkeypatch, capsys):
             "a",
             "--n-layer",
             "1",
+            "--tokenizer",
+            "bytes",
             "--n-head",
             "1",
             "--n-embd",

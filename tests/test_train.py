@@ -16,8 +16,11 @@ import pytest
 import tinygpt.training
 from tinygpt import train
 from tinygpt.checkpoint import load_checkpoint
+from tinygpt.config import TrainConfig
 from tinygpt.errors import BackendError, CheckpointError, ConfigError, DataError, TinyGPTError
 from tinygpt.plot import plot_losses, read_log
+from tinygpt.tokenizers import make_tokenizer
+from tinygpt.training import prepare_text
 
 ROOT = Path(__file__).parent.parent
 MODEL = [
@@ -205,6 +208,41 @@ def test_held_out_text_can_be_a_file_of_its_own(home, capsys):
     assert data["train_tokens"] == len((home / "text.txt").read_text())
 
 
+def test_byte_pairs_are_the_default_and_learnt_from_the_training_text_alone(home, capsys):
+    seen = "the cat sat on the mat\n" * 90
+    (home / "text.txt").write_text(seen + "quux " * 40 + "\n", encoding="utf-8")
+    begin("a", "--steps", "1", "--vocab-size", "270")
+    tokenizer = load_checkpoint("checkpoints/a/latest.h5").tokenizer
+    assert tokenizer.to_json() == make_tokenizer("bpe", seen, 270).to_json()
+    (home / "held.txt").write_text("quux " * 40, encoding="utf-8")
+    (home / "text.txt").write_text(seen, encoding="utf-8")
+    begin("b", "--steps", "1", "--vocab-size", "270", "--val-file", "held.txt")
+    again = load_checkpoint("checkpoints/b/latest.h5").tokenizer
+    assert again.to_json() == tokenizer.to_json()
+
+
+@pytest.mark.parametrize(
+    ("text", "train_end", "val_start"),
+    [
+        ("ab cd\n" * 20, b"cd\n", b"ab"),  # the text goes on: no end-of-text at the cut
+        ("ab cd\n<|endoftext|>\n" * 20, b"", b"ab"),
+        ("ab cd\n" * 18 + "<|endoftext|>\n" + "x\n" * 6, b"", b"x"),
+    ],
+)
+def test_a_text_for_byte_pairs_is_held_out_from_a_line_end_on(home, text, train_end, val_start):
+    (home / "text.txt").write_text(text, encoding="utf-8")
+    config = TrainConfig(data="text.txt", vocab_size=260, block_size=4)
+    prepared = prepare_text(config)
+    tokenizer = prepared.tokenizer
+    assert b"".join(tokenizer.token_bytes(int(id)) for id in prepared.train).endswith(train_end)
+    assert (prepared.train[-1] == tokenizer.eot_id) == (train_end == b"")
+    assert tokenizer.decode(prepared.val).encode().startswith(val_start)
+    assert prepared.val[-1] == tokenizer.eot_id
+    assert prepare_text(config, tokenizer).sha256 == prepared.sha256
+    whole = tokenizer.decode([*prepared.train, *prepared.val])
+    assert whole == text.replace("<|endoftext|>\n", "")
+
+
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(home, capsys):
     begin("a", "--steps", "9", "--stop-at", "3")
     good = (home / "checkpoints/a/latest.h5").read_bytes()
@@ -240,14 +278,14 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(home):
 
 
 def test_dry_run_and_explain_speak_of_this_run_and_write_nothing(home, capsys):
-    begin("a", "--dry-run")
+    begin("a", "--tokenizer", "bytes", "--dry-run")
     numbers = capsys.readouterr().out
     # wte + wpe + a block (12 C^2 + 13 C) + the last LayerNorm
     parameters = 257 * 8 + 8 * 8 + 12 * 64 + 13 * 8 + 2 * 8
     assert re.search(rf"^parameters: +{parameters:,}$", numbers, re.M)
     for word in ("memory:", "FLOPs per step:", "time:", "at the peak of a step"):
         assert word in numbers
-    begin("a", "--explain")
+    begin("a", "--tokenizer", "bytes", "--explain")
     words = capsys.readouterr().out
     assert "5.55 = ln 257" in words
     assert max(map(len, words.splitlines())) <= 88

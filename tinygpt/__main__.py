@@ -9,6 +9,7 @@ COMMANDS = {
     "checkpoint": "slim a checkpoint, to give it away",
     "evaluate": "loss, perplexity and bits per byte on held-out text",
     "data": "make text to train on: recipes, files, folders",
+    "tokenize": "see how text becomes tokens, and learn a vocabulary",
     "regression": "the gentlest first run: a small network on synthetic data",
     "prove": "check every gradient against finite differences",
 }

@@ -70,7 +70,10 @@ class TrainConfig:
 
     data: str = _setting("python", "text to learn: a file, a folder, or a recipe's name")
     run_name: str = _setting("run", "the run's folder is checkpoints/RUN_NAME")
-    tokenizer: str = _setting("bytes", "how text becomes token ids: bytes, char or gpt2")
+    tokenizer: str = _setting("bpe", "how text becomes token ids: bpe, bytes, char or gpt2")
+    vocab_size: int = _setting(
+        1024, "token ids that bpe learns at most, end-of-text included (the others ignore it)"
+    )
     val_file: str | None = _setting(None, "held-out text (default: the last 10 %% of the data)")
 
     n_layer: int = _setting(4, "number of transformer blocks")
@@ -128,6 +131,10 @@ class TrainConfig:
         for name in ("beta1", "beta2"):
             value = getattr(self, name)
             _require(0 <= value < 1, f"{name} is {value}; it must be at least 0 and below 1")
+        _require(
+            self.vocab_size >= 257,
+            f"vocab_size is {self.vocab_size}; bpe needs at least 257: the bytes and end-of-text",
+        )
         _require(
             self.min_lr <= self.lr, f"min_lr is {self.min_lr}, above lr = {self.lr}; lower min_lr"
         )

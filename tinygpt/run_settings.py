@@ -20,7 +20,9 @@ from tinygpt.errors import ConfigError
 from tinygpt.presets import PRESETS
 
 GROUPS = {
-    "what to learn, and its name": ("data", "run_name", "tokenizer", "val_file"),
+    "what to learn, and its name": (
+        "data", "run_name", "tokenizer", "vocab_size", "val_file",
+    ),
     "the model": ("n_layer", "n_head", "n_embd", "block_size", "dropout", "recompute"),
     "how long, and how fast it learns": (
         "steps", "epochs", "batch_size", "accumulate", "lr", "min_lr", "warmup", "beta1", "beta2",

@@ -26,7 +26,7 @@ from tinygpt import __version__
 from tinygpt.backend import Array, select, to_device, to_host
 from tinygpt.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tinygpt.config import TrainConfig
-from tinygpt.data.batches import Batches, split_validation
+from tinygpt.data.batches import Batches, split_texts, split_validation
 from tinygpt.data.sources import find_source
 from tinygpt.data.tokens import encode_corpus
 from tinygpt.errors import CheckpointError, ConfigError, DataError, TinyGPTError, VocabularyError
@@ -40,7 +40,7 @@ from tinygpt.plot import read_log
 from tinygpt.progress import Progress
 from tinygpt.run_settings import config_toml
 from tinygpt.threads import WorkerPool, default_workers, replace_file
-from tinygpt.tokenizers import Tokenizer, make_tokenizer
+from tinygpt.tokenizers import Tokenizer, make_tokenizer, split_documents
 
 DEFAULT_STEPS = 2000
 CHANGEABLE = ("steps", "epochs", "threads", "device", "run_name")  # when a run is resumed
@@ -59,17 +59,27 @@ class Text(NamedTuple):
 def prepare_text(config: TrainConfig, tokenizer: Tokenizer | None = None) -> Text:
     """Read and encode the run's text, with this tokenizer or one made for the text.
 
-    Raises DataError when there is none or too little of it.
+    `char` must know the held-out characters too; `bpe` learns its merges from the training text
+    alone. Raises DataError when there is none or too little of it.
     """
     source = find_source(config.data)
     held_out = find_source(config.val_file).texts if config.val_file else []
-    if tokenizer is None:
-        tokenizer = make_tokenizer(config.tokenizer, "".join([*source.texts, *held_out]))
-    train = encode_corpus(source.texts, tokenizer)
-    if held_out:
-        val = encode_corpus(held_out, tokenizer)
+    name = config.tokenizer if tokenizer is None else tokenizer.name
+    if name == "bpe" and not held_out:
+        texts, rest = split_texts(source.texts)  # before there are ids to split
+        tokenizer = tokenizer or make_tokenizer(name, "".join(texts), config.vocab_size)
+        train, val = encode_corpus(texts, tokenizer), encode_corpus(rest, tokenizer)
+        halved = len(texts) + len(rest) > len(source.texts)
+        if halved and split_documents(texts[-1])[-1]:
+            train = train[:-1]  # no end-of-text there: the last text goes on in the held-out part
     else:
-        train, val = split_validation(train)
+        learnt = source.texts if name == "bpe" else [*source.texts, *held_out]
+        tokenizer = tokenizer or make_tokenizer(name, "".join(learnt), config.vocab_size)
+        train = encode_corpus(source.texts, tokenizer)
+        if held_out:
+            val = encode_corpus(held_out, tokenizer)
+        else:
+            train, val = split_validation(train)
     _require_enough("training", train, config.block_size + 1, config)
     _require_enough("held-out", val, 2, config)
     digest = hashlib.sha256(train.tobytes())

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygpt.data import Batches, split_validation, windows
+from tinygpt.data import Batches, split_texts, split_validation, windows
 from tinygpt.errors import ConfigError, DataError
 
 
@@ -104,3 +104,23 @@ def test_a_text_too_short_to_split_is_refused(n):
 def test_a_fraction_outside_zero_to_one_is_refused(fraction):
     with pytest.raises(ConfigError, match="between 0 and 1"):
         split_validation(read_only(100), fraction)
+
+
+lines = st.text("ab\n", max_size=8)
+
+
+@given(texts=st.lists(lines.filter(bool), min_size=1, max_size=5))
+def test_texts_are_split_without_losing_a_character(texts):
+    train, val = split_texts(texts, fraction=0.4)
+    length = len("".join(texts))
+    assert "".join(train + val) == "".join(texts)
+    assert "" not in train + val
+    assert len("".join(val)) >= 1
+    assert len("".join(train)) >= int(length * 0.6)
+    assert len(train) + len(val) - len(texts) in (0, 1)
+
+
+def test_texts_are_split_after_a_line_end():
+    assert split_texts(["abc\ndef\nghi\n"], 0.5) == (["abc\ndef\n"], ["ghi\n"])
+    assert split_texts(["ab", "cd"], 0.5) == (["ab"], ["cd"])
+    assert split_texts(["abcdefgh\n"], 0.5) == (["abcd"], ["efgh\n"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tinygpt.data import TokenFile, encode_corpus, tokens, write_tokens
 from tinygpt.errors import DataError, VocabularyError
-from tinygpt.tokenizers import ByteTokenizer, CharTokenizer
+from tinygpt.tokenizers import BPETokenizer, ByteTokenizer, CharTokenizer
 
 META = {"tokenizer": {"name": "bytes"}, "source": "é"}
 
@@ -26,6 +26,22 @@ def test_end_of_text_follows_every_text():
     ids = encode_corpus(["ab", "c"], ByteTokenizer())
     assert ids.tolist() == [97, 98, 256, 99, 256]
     assert ids.dtype == np.uint16
+
+
+@pytest.mark.parametrize("tokenizer", [ByteTokenizer(), BPETokenizer([(97, 98)])])
+def test_a_line_that_says_end_of_text_alone_is_the_token(tokenizer):
+    eot = tokenizer.eot_id
+    ids = encode_corpus(["c\n<|endoftext|>\nd\n<|endoftext|>\n", "e<|endoftext|>"], tokenizer)
+    assert ids[:6].tolist() == [99, 10, eot, 100, 10, eot]  # and not doubled where a text ends
+    assert ids[6:].tolist() == [*tokenizer.encode("e<|endoftext|>"), eot]
+    assert tokenizer.decode(ids) == "c\nd\ne<|endoftext|>"
+    assert encode_corpus(["<|endoftext|>\na", ""], tokenizer).tolist() == [eot, 97, eot, eot]
+
+
+def test_without_an_end_of_text_that_line_is_characters():
+    line = "<|endoftext|>\n"
+    tokenizer = CharTokenizer.from_text(line)
+    assert encode_corpus([line], tokenizer).tolist() == tokenizer.encode(line)
 
 
 def test_characters_have_nothing_between_texts():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tinygpt.errors import CheckpointError, ConfigError, VocabularyError
 from tinygpt.tokenizers import (
     NAMES,
+    BPETokenizer,
     ByteTokenizer,
     CharTokenizer,
     GPT2Tokenizer,
@@ -34,6 +35,7 @@ TINY_ENCODING = tiktoken.Encoding(
 TOKENIZERS = {
     "bytes": ByteTokenizer(),
     "char": CharTokenizer("\n abcé€😀\ufffd"),
+    "bpe": BPETokenizer.from_text("the thé 😀 😀 thé the\r\n\r\n", 270),
     "gpt2": GPT2Tokenizer(TINY_ENCODING),
 }
 every_tokenizer = pytest.mark.parametrize("tokenizer", TOKENIZERS.values(), ids=TOKENIZERS)
@@ -107,7 +109,7 @@ def test_a_lone_surrogate_is_a_vocabulary_error(tokenizer, text):
         tokenizer.encode(text)
 
 
-@pytest.mark.parametrize("name", ["bytes", "gpt2"])
+@pytest.mark.parametrize("name", ["bytes", "bpe", "gpt2"])
 def test_end_of_text_is_never_shown_and_never_encoded_from_its_name(name):
     tokenizer = TOKENIZERS[name]
     assert tokenizer.eot_id == tokenizer.vocab_size - 1
@@ -163,11 +165,11 @@ def test_a_text_without_characters_makes_no_character_tokenizer():
 
 
 def test_an_unknown_tokenizer_is_a_configuration_error():
-    with pytest.raises(ConfigError, match=r"'word'.*bytes, char, gpt2"):
+    with pytest.raises(ConfigError, match=r"'word'.*bytes, char, bpe, gpt2"):
         make_tokenizer("word", "text")
 
 
-@pytest.mark.parametrize("name", ["bytes", "char"])
+@pytest.mark.parametrize("name", ["bytes", "char", "bpe"])
 def test_a_tokenizer_survives_json(name):
     tokenizer = TOKENIZERS[name]
     again = load_tokenizer(json.loads(json.dumps(tokenizer.to_json())))

@@ -14,6 +14,7 @@ _HOME = {
     "encode_corpus": "tokens",
     "write_tokens": "tokens",
     "Batches": "batches",
+    "split_texts": "batches",
     "split_validation": "batches",
     "windows": "batches",
 }

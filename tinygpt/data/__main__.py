@@ -40,8 +40,15 @@ def build_parser() -> Parser:
     )
     parser.add_argument(
         "--tokenizer",
-        choices=("bytes", "char", "gpt2"),
+        choices=("bytes", "char", "bpe", "gpt2"),
         help="write token ids, for memory-mapped reading, in place of text",
+    )
+    parser.add_argument(
+        "--vocab-size",
+        type=int,
+        default=1024,
+        metavar="N",
+        help="token ids that bpe learns at most, from all of the text (default 1024)",
     )
     return parser
 
@@ -75,17 +82,17 @@ def _write(source: "Source", arguments: Namespace) -> str | None:
     if source.path and out.exists() and out.samefile(source.path):
         raise DataError(f"--out {out} is the file that is read; choose another")
     if arguments.tokenizer:
-        return _write_tokens(source, arguments.tokenizer, out)
+        return _write_tokens(source, arguments, out)
     with written_whole(out) as file:
         file.write("\n".join(source.texts).encode("utf-8"))
     return f"wrote {out}: {out.stat().st_size:,} bytes"
 
 
-def _write_tokens(source: "Source", name: str, out: Path) -> str:
+def _write_tokens(source: "Source", arguments: Namespace, out: Path) -> str:
     from tinygpt.data.tokens import encode_corpus, write_tokens
     from tinygpt.tokenizers import make_tokenizer
 
-    tokenizer = make_tokenizer(name, "".join(source.texts))
+    tokenizer = make_tokenizer(arguments.tokenizer, "".join(source.texts), arguments.vocab_size)
     ids = encode_corpus(source.texts, tokenizer)
     meta = {"tokenizer": tokenizer.to_json(), "source": source.name, "sha256": source.sha256()}
     write_tokens(out, ids, meta)

@@ -1,6 +1,6 @@
 """From one long row of ids to the (x, y) that a model learns from: y is x, one token later."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,23 @@ def split_validation(ids: Ids, fraction: float = 0.1) -> tuple[Ids, Ids]:
             "give more text"
         )
     return ids[:cut], ids[cut:]
+
+
+def split_texts(texts: Sequence[str], fraction: float = 0.1) -> tuple[list[str], list[str]]:
+    """(train, validation): the last characters of texts that have no ids yet.
+
+    The cut falls between two lines, unless the last line of a text is too long for that.
+
+    >>> split_texts(["one\\n", "two\\nthree\\n" * 3], fraction=0.5)
+    (['one\\n', 'two\\nthree\\ntwo\\n'], ['three\\ntwo\\nthree\\n'])
+    """
+    left = int(sum(map(len, texts)) * (1 - fraction))
+    for i, text in enumerate(texts):
+        if left < len(text):
+            cut = left and (text.find("\n", left - 1, -1) + 1 or left)
+            return [*texts[:i], *filter(None, [text[:cut]])], [text[cut:], *texts[i + 1 :]]
+        left -= len(text)
+    return [], []
 
 
 class Batches:

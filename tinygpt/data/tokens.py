@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from tinygpt.data.files import written_whole
 from tinygpt.errors import DataError
-from tinygpt.tokenizers import Tokenizer
+from tinygpt.tokenizers import Tokenizer, split_documents
 
 Ids = npt.NDArray[np.integer[Any]]
 
@@ -33,15 +33,26 @@ _META_LIMIT = 1 << 25  # bytes of JSON; a vocabulary of all Unicode characters f
 def encode_corpus(texts: Iterable[str], tokenizer: Tokenizer) -> Ids:
     """All texts as one 1-D array, end-of-text after each where the tokenizer has one.
 
-    uint16 where the vocabulary fits, else uint32. Raises VocabularyError as `encode` does.
+    With such a tokenizer a line `<|endoftext|>` alone is that token too (and not doubled where it
+    ends a text). uint16 where the vocabulary fits, else uint32. Raises VocabularyError as `encode`
+    does.
     """
     dtype = np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32
     end = [] if tokenizer.eot_id is None else [tokenizer.eot_id]
     parts = [np.empty(0, dtype)]
-    for text in texts:
-        parts += [np.array(tokenizer.encode(piece), dtype) for piece in _pieces(text, tokenizer)]
+    for document in _documents(texts, tokenizer):
+        parts += [
+            np.array(tokenizer.encode(piece), dtype) for piece in _pieces(document, tokenizer)
+        ]
         parts.append(np.array(end, dtype))
     return np.concatenate(parts)
+
+
+def _documents(texts: Iterable[str], tokenizer: Tokenizer) -> Iterator[str]:
+    """What an end-of-text follows: the texts, cut at their lines `<|endoftext|>`."""
+    for text in texts:
+        documents = [text] if tokenizer.eot_id is None else split_documents(text)
+        yield from documents[:-1] if len(documents) > 1 and not documents[-1] else documents
 
 
 def _pieces(text: str, tokenizer: Tokenizer) -> Iterator[str]:

@@ -1,9 +1,13 @@
-"""What a tokenizer is, and the two checks that all of them share."""
+"""What a tokenizer is, the two checks that all of them share, and the end of a text."""
 
+import re
 from collections.abc import Iterable
 from typing import Any, Protocol
 
 from tinygpt.errors import VocabularyError
+
+END_OF_TEXT = "<|endoftext|>"
+_END_LINE = re.compile(rf"^{re.escape(END_OF_TEXT)}\r?(?:\n|\Z)", re.MULTILINE)
 
 
 class Tokenizer(Protocol):
@@ -59,3 +63,15 @@ def check_ids(ids: Iterable[int], vocab_size: int) -> list[int]:
                 f"0 to {vocab_size - 1}; use the tokenizer that the ids were made with"
             )
     return checked
+
+
+def split_documents(text: str) -> list[str]:
+    """What stands before, between and after the lines `<|endoftext|>` of a corpus file.
+
+    Such a line is the token, with its own line end. In prompts, and elsewhere in a line, the
+    same characters are plain text.
+
+    >>> split_documents("one\\n<|endoftext|>\\ntwo <|endoftext|>\\n<|endoftext|>\\n")
+    ['one\\n', 'two <|endoftext|>\\n', '']
+    """
+    return _END_LINE.split(text)
