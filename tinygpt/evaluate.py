@@ -79,9 +79,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.json:
         print(json.dumps(results))  # noqa: T201
         return
+    units = {"loss": " nats per token", "bits_per_byte": " bits"}
     for name, value in results.items():
         shown = f"{value:.4f}" if isinstance(value, float) else value
-        print(f"{name.replace('_', ' '):14} {shown}")  # noqa: T201
+        shown = f"{value:,}" if isinstance(value, int) else shown
+        print(f"{name.replace('_', ' '):14} {shown}{units.get(name, '')}")  # noqa: T201
 
 
 def _text(checkpoint: "Checkpoint", arguments: Namespace) -> "Array":

@@ -71,8 +71,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
                     type=kinds[name],
                     default=argparse.SUPPRESS,
                     help=text,
-                    metavar=_metavar(kinds[name]),
+                    metavar=_METAVARS.get(name) or _metavar(kinds[name]),
                 )
+
+
+_METAVARS = {
+    "data": "SOURCE",
+    "run_name": "NAME",
+    "val_file": "PATH",
+    "tokenizer": "{bpe,bytes,char,gpt2}",
+    "device": "{auto,cpu,gpu}",
+    "dtype": "{float32,float64}",
+}
 
 
 def _metavar(kind: type) -> str:

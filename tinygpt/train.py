@@ -142,7 +142,8 @@ def _train(settings: dict[str, Any], arguments: Namespace) -> int:
         return 130 if interrupt.asked() else 0
     _say(
         f"done: validation loss {r.val_loss:.4f} (best {r.best_val_loss:.4f} at step "
-        f"{r.best_step}); speak with it: python -m tinygpt.generate --run-name {name}"
+        f"{r.best_step}: {folder / 'best.h5'}); speak with it: python -m tinygpt.generate "
+        f"--run-name {name}"
     )
     return 0
 

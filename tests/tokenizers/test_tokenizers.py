@@ -229,3 +229,17 @@ def test_importing_the_package_loads_neither_numpy_nor_tiktoken():
         "sys.exit(bool({'numpy', 'tiktoken', 'requests'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-W", "error", "-c", code], check=False).returncode == 0
+
+
+def test_a_text_that_makes_tiktoken_panic_is_one_sentence():
+    class PanicException(BaseException):
+        pass
+
+    class Panics:  # what the real one does on 1.5 million blanks, in gigabytes of stack
+        n_vocab, eot_token = 3, 2
+
+        def encode_ordinary(self, text):
+            raise PanicException("StackOverflow")
+
+    with pytest.raises(VocabularyError, match="blanks"):
+        GPT2Tokenizer(Panics()).encode("  ")

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from tinygpt.errors import DataError
+from tinygpt.errors import DataError, VocabularyError
 from tinygpt.tokenizers.protocol import check_ids, to_utf8
 
 if TYPE_CHECKING:
@@ -32,7 +32,15 @@ class GPT2Tokenizer:
         # A special token's name in the user's text is plain text; and tiktoken would put U+FFFD
         # in the place of a lone surrogate, silently.
         to_utf8(text)
-        return self._encoding.encode_ordinary(text)
+        try:
+            return self._encoding.encode_ordinary(text)
+        except BaseException as error:  # Rust's panics are no Exceptions
+            if type(error).__name__ != "PanicException":
+                raise
+            raise VocabularyError(
+                "GPT-2's split pattern cannot cut this text (a run of a million blanks, say); "
+                "shorten such runs, or use --tokenizer bpe"
+            ) from None
 
     def decode(self, ids: Iterable[int]) -> str:
         shown = [id for id in check_ids(ids, self.vocab_size) if id != self.eot_id]
