@@ -1,0 +1,123 @@
+"""The words that stories draw: who, what and where, each with the forms that sentences need."""
+
+from tinygpt.tales.grammar import Word
+
+
+def _listed(text: str) -> list[str]:
+    return [entry.strip() for entry in text.replace("\n", " ").split(",")]
+
+
+def _a(noun: str) -> str:
+    """With its article. Right for the words below: none begins with a silent h or a long u."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def _nouns(text: str) -> list[Word]:
+    """Forms name, a."""
+    return [Word(name=noun, a=_a(noun)) for noun in _listed(text)]
+
+
+def _houses(text: str) -> list[Word]:
+    """Forms name, a, the."""
+    return [Word(name=noun, a=_a(noun), the=f"the {noun}") for noun in _listed(text)]
+
+
+def _people(text: str, pronouns: str) -> list[Word]:
+    """Forms name, he, him, his, himself (which may be she, her, her, herself)."""
+    he, him, his, himself = pronouns.split()
+    return [Word(name=n, he=he, him=him, his=his, himself=himself) for n in _listed(text)]
+
+
+def _deeds(text: str) -> list[Word]:
+    """Forms name ("see the sea"), did ("saw the sea"), doing ("seeing the sea")."""
+    deeds = []
+    for entry in _listed(text):
+        verbs, rest = entry.split(" ", 1)
+        name, did, doing = verbs.split("/")
+        deeds.append(Word(name=f"{name} {rest}", did=f"{did} {rest}", doing=f"{doing} {rest}"))
+    return deeds
+
+
+def _places(text: str) -> list[Word]:
+    """Forms name ("the old bridge"), at ("under the old bridge")."""
+    return [Word(name=entry.split(" ", 1)[1], at=entry) for entry in _listed(text)]
+
+
+CATEGORIES = {
+    "person": _people(
+        "Ada, Bella, Clara, Daisy, Edith, Flora, Greta, Hazel, Ida, Juno, Kitty, Lotte, Mabel, Nell, "
+        "Olive, Poppy, Rosa, Sally, Tilda, Winnie",
+        "she her her herself",
+    )
+    + _people(
+        "Albert, Barney, Caspar, Dudley, Edgar, Felix, Gus, Hugo, Ivor, Jasper, Karl, Leo, Milo, Ned, "
+        "Oscar, Percy, Rufus, Sam, Toby, Wilbur",
+        "he him his himself",
+    ),
+    "animal": _nouns(
+        "hedgehog, mouse, mole, rabbit, squirrel, badger, otter, fox, frog, toad, duck, goose, owl, "
+        "hen, goat, lamb, pony, bear, beaver, crow, sparrow, tortoise, cat, weasel"
+    ),
+    "trait": _nouns(
+        "shy, bold, grumpy, clever, sleepy, cheerful, stubborn, curious, careful, polite, "
+        "forgetful, clumsy, proud, gentle, patient, merry"
+    ),
+    "thing": _nouns(
+        "kite, umbrella, drum, whistle, lantern, teapot, button, kettle, basket, bell, ball, scarf, "
+        "hat, key, spoon, cup, ribbon, trumpet, clock, compass, feather, book, blanket, mirror, "
+        "pillow, fiddle, bucket, mitten, ladle, purse"
+    ),
+    "look": _nouns(
+        "red, blue, yellow, green, purple, pink, orange, white, brown, silver, golden, striped, "
+        "spotted, shiny, little, old"
+    ),
+    "home": _houses(
+        "mossy cottage, windmill, hollow tree, red barn, tiny castle, lighthouse, boathouse, "
+        "tall tower, cosy burrow, painted wagon, dusty attic, railway carriage, greenhouse, stone hut"
+    ),
+    "place": _places(
+        "under the old bridge, behind the mill, beside the well, inside the hollow oak, "
+        "on the church steps, beside the pond, under the apple tree, behind the haystack, "
+        "in the tall grass, near the beehives, on the garden wall, beside the pigsty, "
+        "in the blackberry bushes, under the market stall, behind the bakery, on the station bench, "
+        "in the cabbage patch, near the crossroads"
+    ),
+    "food": _nouns(
+        "plum cake, apple pie, pot of honey, bowl of soup, loaf of bread, cheese tart, jar of jam, "
+        "plate of pancakes, bag of cherries, nut roast, carrot salad, dish of dumplings, "
+        "blueberry muffin, treacle pudding"
+    ),
+    "wish": _deeds(
+        "see/saw/seeing the sea, fly/flew/flying in a balloon, dance/danced/dancing at the royal ball, "
+        "sleep/slept/sleeping under the stars, ride/rode/riding on a train, sing/sang/singing on a "
+        "stage, build/built/building a real boat, climb/climbed/climbing the highest hill, "
+        "grow/grew/growing a giant turnip, write/wrote/writing a long poem, meet/met/meeting the queen, "
+        "find/found/finding the end of the rainbow, cross/crossed/crossing the wide river, "
+        "paint/painted/painting the moon"
+    ),
+    "chore": _deeds(
+        "water/watered/watering the beans, feed/fed/feeding the goldfish, sweep/swept/sweeping the "
+        "steps, mend/mended/mending the fence, post/posted/posting the letters, "
+        "close/closed/closing the gate, dust/dusted/dusting the shelves, chop/chopped/chopping the "
+        "wood, wash/washed/washing the windows, polish/polished/polishing the boots, "
+        "pick/picked/picking the plums, rake/raked/raking the leaves, shell/shelled/shelling the peas, "
+        "light/lit/lighting the stove"
+    ),
+    "job": _nouns(
+        "miller, baker, tailor, cobbler, gardener, teacher, doctor, blacksmith, fiddler, beekeeper, "
+        "shopkeeper, postmaster, painter, carpenter, clockmaker, weaver"
+    ),
+    "sky": [
+        Word(name=name, noun=noun)
+        for name, noun in (entry.split("/") for entry in _listed(
+            "rainy/rain, windy/wind, foggy/fog, snowy/snow, stormy/storm, sunny/sun, frosty/frost, "
+            "misty/mist"
+        ))
+    ],
+    "day": _nouns("Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday"),
+    "number": _nouns("two, three, four, five, six, seven, eight, nine, ten, twelve"),
+    "cry": _nouns(
+        "Goodness gracious, Bless my buttons, Pickles and plums, Thunder and turnips, Oh crumbs, "
+        "Fiddlesticks, Jumping beans, Suffering sardines, Great gooseberries, Well I never"
+    ),
+}  # fmt: skip
