@@ -15,9 +15,10 @@ RULES = {
 """,
     "where": """
 [by the river|near the woods|at the end of a muddy lane|on top of a hill|at the edge of the village
-|beyond the orchard|by the sea|not far from the market]
+|beyond the orchard|by the sea|not far from the market|in a quiet valley|on a tiny island
+|between two hills|next to the school]
 """,
-    "pal": "[best friend|neighbour|old friend|good friend]",
+    "pal": "[best friend|neighbour|old friend|good friend|dear friend|playmate]",
     "time": "[morning|afternoon|evening]",
     "said": "[said|replied|answered]",
     "end": """

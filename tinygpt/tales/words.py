@@ -46,12 +46,12 @@ def _places(text: str) -> list[Word]:
 CATEGORIES = {
     "person": _people(
         "Ada, Bella, Clara, Daisy, Edith, Flora, Greta, Hazel, Ida, Juno, Kitty, Lotte, Mabel, Nell, "
-        "Olive, Poppy, Rosa, Sally, Tilda, Winnie",
+        "Olive, Poppy, Rosa, Sally, Tilda, Winnie, Agnes, Betty, Dora, Martha",
         "she her her herself",
     )
     + _people(
         "Albert, Barney, Caspar, Dudley, Edgar, Felix, Gus, Hugo, Ivor, Jasper, Karl, Leo, Milo, Ned, "
-        "Oscar, Percy, Rufus, Sam, Toby, Wilbur",
+        "Oscar, Percy, Rufus, Sam, Toby, Wilbur, Alfie, Bruno, Otto, Theo",
         "he him his himself",
     ),
     "animal": _nouns(
@@ -60,20 +60,28 @@ CATEGORIES = {
     ),
     "trait": _nouns(
         "shy, bold, grumpy, clever, sleepy, cheerful, stubborn, curious, careful, polite, "
-        "forgetful, clumsy, proud, gentle, patient, merry"
+        "forgetful, clumsy, proud, gentle, patient, merry, lazy, brave, gloomy, tidy, dreamy, jolly, nosy, kindly"
     ),
     "thing": _nouns(
         "kite, umbrella, drum, whistle, lantern, teapot, button, kettle, basket, bell, ball, scarf, "
         "hat, key, spoon, cup, ribbon, trumpet, clock, compass, feather, book, blanket, mirror, "
         "pillow, fiddle, bucket, mitten, ladle, purse"
     ),
+    "instrument": _nouns(
+        "tuba, banjo, gong, trombone, accordion, bugle, bassoon, xylophone, harmonica, bagpipe"
+    ),
+    "trinket": _nouns(
+        "vase, jug, snow globe, music box, china cat, teacup, candlestick, sugar bowl, egg cup, "
+        "picture frame"
+    ),
     "look": _nouns(
         "red, blue, yellow, green, purple, pink, orange, white, brown, silver, golden, striped, "
-        "spotted, shiny, little, old"
+        "spotted, shiny, little, old, grey, black"
     ),
     "home": _houses(
         "mossy cottage, windmill, hollow tree, red barn, tiny castle, lighthouse, boathouse, "
-        "tall tower, cosy burrow, painted wagon, dusty attic, railway carriage, greenhouse, stone hut"
+        "tall tower, cosy burrow, painted wagon, dusty attic, railway carriage, greenhouse, stone hut, "
+        "tree house, empty barrel, garden shed, snug cave"
     ),
     "place": _places(
         "under the old bridge, behind the mill, beside the well, inside the hollow oak, "
@@ -85,7 +93,8 @@ CATEGORIES = {
     "food": _nouns(
         "plum cake, apple pie, pot of honey, bowl of soup, loaf of bread, cheese tart, jar of jam, "
         "plate of pancakes, bag of cherries, nut roast, carrot salad, dish of dumplings, "
-        "blueberry muffin, treacle pudding"
+        "blueberry muffin, treacle pudding, pumpkin stew, ginger biscuit, bowl of porridge, onion tart, "
+        "plate of noodles, lemon pie"
     ),
     "wish": _deeds(
         "see/saw/seeing the sea, fly/flew/flying in a balloon, dance/danced/dancing at the royal ball, "
@@ -118,6 +127,7 @@ CATEGORIES = {
     "number": _nouns("two, three, four, five, six, seven, eight, nine, ten, twelve"),
     "cry": _nouns(
         "Goodness gracious, Bless my buttons, Pickles and plums, Thunder and turnips, Oh crumbs, "
-        "Fiddlesticks, Jumping beans, Suffering sardines, Great gooseberries, Well I never"
+        "Fiddlesticks, Jumping beans, Suffering sardines, Great gooseberries, Well I never, "
+        "Good heavens, Oh my whiskers, Dear me, Snakes and ladders"
     ),
 }  # fmt: skip
