@@ -54,7 +54,9 @@ class Story:
     log_prob: float = 0.0
     slot: int = 0
 
-    def write(self, text: str, variable: str = "", word: Word | None = None, form: str = "") -> None:
+    def write(
+        self, text: str, variable: str = "", word: Word | None = None, form: str = ""
+    ) -> None:
         self.pieces.append(Piece(text, variable, word, form, self.slot))
 
     @property
@@ -167,7 +169,11 @@ class Draw(Node):
     def read(self, text: str, start: int, memory: Memory) -> list[State]:
         free = self._free(memory)
         return [
-            (start + len(word.forms[self.form]), memory | {self.variable: word}, -math.log(len(free)))
+            (
+                start + len(word.forms[self.form]),
+                memory | {self.variable: word},
+                -math.log(len(free)),
+            )
             for word in free
             if text.startswith(word.forms[self.form], start)
         ]
@@ -214,9 +220,7 @@ class Grammar:
 
     def readings(self, text: str) -> list[float]:
         """The log-probability of each derivation of the text: one if it is a tale, else none."""
-        return [
-            log_prob for end, _, log_prob in self._start.read(text, 0, {}) if end == len(text)
-        ]
+        return [log_prob for end, _, log_prob in self._start.read(text, 0, {}) if end == len(text)]
 
     def log_prob(self, text: str) -> float | None:
         """The log-probability (nats) that `write` gives the text; None if it never does."""

@@ -11,13 +11,13 @@ All went well, but on {day=day} came a great [storm|flood|wind|snowfall], [and n
     |and everybody stayed in bed|such as no one had ever seen].
 "Who would {chore} in this?" asked the {job=job}. "[Come in|Stay here], sit by my fire, and have
     {food=food.a}."
-"[No, thank you|Not now|Later]," said the {trait} {kind}. "[I gave my word|I have promised]."
-So out {hero.he} went, [slipped|fell over|lost {hero.his} hat] {falls=number} times, and {chore.did}.
+"[No, thank you|Not now|I would love to, but no]," said the {trait} {kind}. "[I gave my word|I have
+    promised]."
+So out {hero.he} went, [slipped|fell over|tumbled] {falls=number} times, and {chore.did}.
 When the {number} days were over, {friend} came [up the road|home|back] and found all as it should be.
 "[You did it even on {day}|Even in such weather]?" {friend.he} [asked|cried|said]. "[What a friend you are
     |You kept your word|I knew it]!"
-The {job}, who had heard about the {falls} falls, [came in with|sent over|brought] the {food}, [which
-    was still warm|only a little burnt|enough for two].
+The {job} heard about the {falls} falls and [came in with|sent over|brought] the {food}.
 They ate it with the {look} {thing} on the table [between them|like a guest|for luck].
 <end>
 """,
@@ -48,7 +48,8 @@ The {job} [lent|brought|left] them the {look} {thing}, and {place.at} the two of
 [{hero} went away|The {kind} walked off] and sat {place=place.at}, [and two tears fell|kicking at
     stones|under a dark cloud].
 There {friend=person} the {kin=animal} found {hero.him}. "{cry=cry}! Why so [sad|glum|quiet]?"
-"To {wish}," said {friend}, "we need {look=look.a} {thing=thing} and {food=food.a}."
+[{hero} explained|{hero} told {friend.him}]. "To {wish}," said {friend}, "we need {look=look.a} {thing=thing} and
+    {food=food.a}."
 "What is the {thing} for?" asked the {kind}. "[You will see|Wait and see|I have no idea yet]," said
     the {kin}, "but the {food} is for me."
 {place.At} they practised for {number=number} [days|weeks], in sun and [rain|snow|wind], and nearly gave up.
@@ -59,22 +60,19 @@ Even the {job} [clapped|cheered|threw a hat in the air]. "{cry}!" was all {frien
 """,
     "secret": """
 <open>
-{hero.He} had a secret: {hero.he} dreamed of {wish=wish.doing}. [Not a soul knew|Nobody knew it], and
-    [that was best|that was how it should be].
-But one {sky=sky} <time>, {place=place.at}, {hero.he} told it to {hero.his} <pal> {friend=person} the
+{hero.He} had a secret: {hero.he} dreamed of {wish=wish.doing}.
+One {sky=sky} <time>, {place=place.at}, {hero.he} told it to {hero.his} <pal> {friend=person} the
     {kin=animal}. "[Promise not to tell|Not a word to anyone]!"
 "My lips are [sealed|shut|sewn up]," said {friend}. But [a secret tickles|secrets have legs|a secret
     is hard to hold].
-{friend.He} told only the {job=job}. The {job} told [everyone|the whole market|the geese].
+{friend.He} told only the {job=job}, who told [everyone|the whole market|the geese].
 On {day=day}, when the {kind} came to buy {food=food.a}, [people giggled|the shop went quiet|somebody
     winked]. "So you want to {wish}?"
 "{cry=cry}!" {hero} [went red|ran out|dropped everything] and hid {place.at}.
-There the {kin} found {hero.him}. "I am [so|very|truly] sorry. [The {job} asked so nicely.|It just fell
-    out of my mouth.]"
-"[It is not so bad|Do not cry]," {friend.he} said. "They all want to {wish} too, [even the {job}|and so
-    do I]!"
-[And so it was|Would you believe it]: before the next {day}, they went together, and the {trait}
-    {kind} {wish.did} first.
+There the {kin} found {hero.him}. "I am [so|very|truly] sorry," {friend.he} said. "[The {job} asked so
+    nicely|It just fell out of my mouth]. But they all want to {wish} too, [every one|and so do I]!"
+[And so it was|Would you believe it]: before the next {day}, [they went together|the whole village
+    went], and the {trait} {kind} {wish.did} first.
 The {kin} [carried|brought along|paid for] {food.a}, and [has kept every secret since|is now as quiet
     as a stone|never told tales again].
 <end>

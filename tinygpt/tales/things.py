@@ -34,8 +34,8 @@ One {sky=sky} <time>, {hero.he} found {look=look.a} {thing=thing} {place=place.a
     "[Somebody|Someone] must be [looking|crying] for it," {hero.he} thought.
 So {hero.he} [hung up a sign|wrote a notice|put up a note]: "Found {place.at}: {look.a} {thing}.
     Please come to {home.the}."
-Then there was a [knock|tap|thump] at the door. In the {sky.noun} stood {friend=person} the
-    {kin=animal}, [out of breath|red in the face|hat in hand].
+[The very next day|Before supper|At midnight] there was a [knock|tap|thump] at the door. In the
+    {sky.noun} stood {friend=person} the {kin=animal}, [out of breath|red in the face|hat in hand].
 "[Is it true|Can it be]?" asked {friend}. "I lost it {place.at}, [and I have looked everywhere
     |and I have not slept since|on my birthday]."
 [{hero} ran to fetch|The {trait} {kind} brought out|From the shelf {hero} took] the {look} {thing}, and
@@ -61,12 +61,12 @@ There {friend.he} was {place=place.at}, [fast asleep|snoring|dreaming sweetly], 
     |sat up|blinked]. "{cry}! Is it {day} already?"
 To make up for those {number} days, {friend} [baked|cooked|made] {food=food.a}, which they ate right
     there {place.at}.
-The {look} {thing} is [never|not] lent on a {day} [now|any more|since].
+[Nowadays|Since then], the {look} {thing} is never lent on a {day}.
 <end>
 """,
     "gift": """
 <open>
-[Soon it would be|Tomorrow was|In a week came] the birthday of {hero.his} <pal> {friend=person} the
+[Soon came|The next day was|In a week came] the birthday of {hero.his} <pal> {friend=person} the
     {kin=animal}.
 "{cry=cry}! What shall I give {friend.him}?" said {hero}, who had only {number=number} coins, and one
     of them was [a button|a biscuit|rather bent].
@@ -78,8 +78,8 @@ So the {kind} spent {day=day} {chore.doing}, [singing all the while|until it gre
     twice, to be sure].
 Then {hero} wrapped up the {look} {thing} [in yellow paper|in a cabbage leaf|in an old map] and hid it
     {place=place.at}.
-"{cry}!" [cried|said|laughed] {friend} at the party. "You spent a whole {day} {chore.doing}, only for
-    me? [Nobody has ever done that!|That is the best part!|You hate that!]"
+"{cry}!" [cried|said|laughed] {friend} when {friend.he} opened it. "You spent a whole {day}
+    {chore.doing}, only for me? [Nobody has ever done that!|That is the best part!|You hate that!]"
 The {number} coins bought {food=food.a}, and the {trait} {kind} [ate|shared] it with {friend} [and the
     {job}|by candlelight|out in the garden].
 <end>
@@ -128,7 +128,8 @@ One {sky=sky} <time>, a letter [blew in|came] through the window of {home.the}, 
 "{cry=cry}!" said the {kind}. "That is [a long way off|beyond the hills|three miles from here]."
 So {hero.he} packed {food=food.a} and {look=look.a} {thing=thing} and [set out|went off|started
     walking|was soon on the road].
-A [wolf|bull|giant] barred the way, but [ran off|bowed|felt afraid] at the sight of the {thing}.
+A [wolf|bull|giant] barred the way, but [ran off|bowed low|burst into tears] at the sight of the
+    {thing}.
 Then came a river without a bridge. {hero.He} [crossed it on|floated over on] [a log|an old door|a
     very patient cow].
 And there, {place.at}, sat {friend}, [all alone|reading an old newspaper|staring at the road].
@@ -136,15 +137,14 @@ And there, {place.at}, sat {friend}, [all alone|reading an old newspaper|staring
     [come to see you|visit you|sit beside you] today."
 "{cry}! Who can that be?" asked the {trait} {kind}, and [looked around|turned to see]. The {kin}
     [began to laugh|pointed at {hero.him}|only smiled].
-They [ate|finished] the last of the {food}, and {hero} [left|gave] {friend.him} the {look} {thing}
-    for a present.
+They [ate|shared] the {food}, and {hero} [left|gave] {friend.him} the {look} {thing} for a present.
 That is why {hero.he} [sings|smiles|whistles] whenever it is {sky}.
 <end>
 """,
     "treasure": """
 <open>
-One {day=day} {hero.he} found an old map [in a boot|behind the clock|inside a book|under the floor],
-    with a cross drawn {place=place.at}.
+One {day=day} {hero.he} found an old map [in a boot|behind the clock|inside a book|under the floor].
+    "Dig {place=place.at}," it said.
 "{cry=cry}! A treasure!" [said|shouted|cried] {hero}, and [ran|hurried|raced] to tell {hero.his} <pal>
     {friend=person} the {kin=animal}.
 "If there is gold, I shall {wish=wish}," said the {kind} [dreamily|at once]. "And you, {friend}?"
