@@ -38,8 +38,8 @@ def find_source(
 ) -> Source:
     """A file, a folder or a recipe: a path that exists wins over a recipe of the same name.
 
-    `from_file` stands in for a recipe's download; `stories` and `seed` are those of tales. Raises DataError when `data` is none of them or
-    has no text.
+    `from_file` stands in for a recipe's download; `stories` and `seed` are those of tales.
+    Raises DataError when `data` is none of them or has no text.
     """
     if from_file is not None:
         return _from_file(data, Path(from_file))

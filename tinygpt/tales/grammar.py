@@ -2,7 +2,7 @@
 
 A template is text with four kinds of brackets:
 
-    [a|b|3: c]        a choice; all alternatives weigh the same unless a weight is written (here 1, 1, 3)
+    [a|b|3: c]        a choice; alternatives weigh the same unless a weight is written (3)
     {hero=person}     draws a word of a category that the story has not drawn yet, and remembers it
     {hero.he}         a form of what was remembered: pronoun, article and noun, past tense, …
     <open>            the template of that name, written here in full

@@ -4,7 +4,7 @@ from tinygpt.tales.grammar import Word
 
 
 def _listed(text: str) -> list[str]:
-    return [entry.strip() for entry in text.replace("\n", " ").split(",")]
+    return [" ".join(entry.split()) for entry in text.split(",")]
 
 
 def _a(noun: str) -> str:
@@ -45,89 +45,120 @@ def _places(text: str) -> list[Word]:
 
 CATEGORIES = {
     "person": _people(
-        "Ada, Bella, Clara, Daisy, Edith, Flora, Greta, Hazel, Ida, Juno, Kitty, Lotte, Mabel, Nell, "
-        "Olive, Poppy, Rosa, Sally, Tilda, Winnie, Agnes, Betty, Dora, Martha",
+        """
+        Ada, Bella, Clara, Daisy, Edith, Flora, Greta, Hazel, Ida, Juno, Kitty, Lotte, Mabel,
+        Nell, Olive, Poppy, Rosa, Sally, Tilda, Winnie, Agnes, Betty, Dora, Martha
+        """,
         "she her her herself",
     )
     + _people(
-        "Albert, Barney, Caspar, Dudley, Edgar, Felix, Gus, Hugo, Ivor, Jasper, Karl, Leo, Milo, Ned, "
-        "Oscar, Percy, Rufus, Sam, Toby, Wilbur, Alfie, Bruno, Otto, Theo",
+        """
+        Albert, Barney, Caspar, Dudley, Edgar, Felix, Gus, Hugo, Ivor, Jasper, Karl, Leo, Milo,
+        Ned, Oscar, Percy, Rufus, Sam, Toby, Wilbur, Alfie, Bruno, Otto, Theo
+        """,
         "he him his himself",
     ),
     "animal": _nouns(
-        "hedgehog, mouse, mole, rabbit, squirrel, badger, otter, fox, frog, toad, duck, goose, owl, "
-        "hen, goat, lamb, pony, bear, beaver, crow, sparrow, tortoise, cat, weasel"
+        """
+        hedgehog, mouse, mole, rabbit, squirrel, badger, otter, fox, frog, toad, duck, goose, owl,
+        hen, goat, lamb, pony, bear, beaver, crow, sparrow, tortoise, cat, weasel
+        """
     ),
     "trait": _nouns(
-        "shy, bold, grumpy, clever, sleepy, cheerful, stubborn, curious, careful, polite, "
-        "forgetful, clumsy, proud, gentle, patient, merry, lazy, brave, gloomy, tidy, dreamy, jolly, nosy, kindly"
+        """
+        shy, bold, grumpy, clever, sleepy, cheerful, stubborn, curious, careful, polite,
+        forgetful, clumsy, proud, gentle, patient, merry, lazy, brave, gloomy, tidy, dreamy,
+        jolly, nosy, kindly
+        """
     ),
     "thing": _nouns(
-        "kite, umbrella, drum, whistle, lantern, teapot, button, kettle, basket, bell, ball, scarf, "
-        "hat, key, spoon, cup, ribbon, trumpet, clock, compass, feather, book, blanket, mirror, "
-        "pillow, fiddle, bucket, mitten, ladle, purse"
+        """
+        kite, umbrella, drum, whistle, lantern, teapot, button, kettle, basket, bell, ball, scarf,
+        hat, key, spoon, cup, ribbon, trumpet, clock, compass, feather, book, blanket, mirror,
+        pillow, fiddle, bucket, mitten, ladle, purse
+        """
     ),
     "instrument": _nouns(
         "tuba, banjo, gong, trombone, accordion, bugle, bassoon, xylophone, harmonica, bagpipe"
     ),
     "trinket": _nouns(
-        "vase, jug, snow globe, music box, china cat, teacup, candlestick, sugar bowl, egg cup, "
-        "picture frame"
+        """
+        vase, jug, snow globe, music box, china cat, teacup, candlestick, sugar bowl, egg cup,
+        picture frame
+        """
     ),
     "look": _nouns(
-        "red, blue, yellow, green, purple, pink, orange, white, brown, silver, golden, striped, "
-        "spotted, shiny, little, old, grey, black"
+        """
+        red, blue, yellow, green, purple, pink, orange, white, brown, silver, golden, striped,
+        spotted, shiny, little, old, grey, black
+        """
     ),
     "home": _houses(
-        "mossy cottage, windmill, hollow tree, red barn, tiny castle, lighthouse, boathouse, "
-        "tall tower, cosy burrow, painted wagon, dusty attic, railway carriage, greenhouse, stone hut, "
-        "tree house, empty barrel, garden shed, snug cave"
+        """
+        mossy cottage, windmill, hollow tree, red barn, tiny castle, lighthouse, boathouse, tall
+        tower, cosy burrow, painted wagon, dusty attic, railway carriage, greenhouse, stone hut,
+        tree house, empty barrel, garden shed, snug cave
+        """
     ),
     "place": _places(
-        "under the old bridge, behind the mill, beside the well, inside the hollow oak, "
-        "on the church steps, beside the pond, under the apple tree, behind the haystack, "
-        "in the tall grass, near the beehives, on the garden wall, beside the pigsty, "
-        "in the blackberry bushes, under the market stall, behind the bakery, on the station bench, "
-        "in the cabbage patch, near the crossroads"
+        """
+        under the old bridge, behind the mill, beside the well, inside the hollow oak, on the
+        church steps, beside the pond, under the apple tree, behind the haystack, in the tall
+        grass, near the beehives, on the garden wall, beside the pigsty, in the blackberry bushes,
+        under the market stall, behind the bakery, on the station bench, in the cabbage patch,
+        near the crossroads
+        """
     ),
     "food": _nouns(
-        "plum cake, apple pie, pot of honey, bowl of soup, loaf of bread, cheese tart, jar of jam, "
-        "plate of pancakes, bag of cherries, nut roast, carrot salad, dish of dumplings, "
-        "blueberry muffin, treacle pudding, pumpkin stew, ginger biscuit, bowl of porridge, onion tart, "
-        "plate of noodles, lemon pie"
+        """
+        plum cake, apple pie, pot of honey, bowl of soup, loaf of bread, cheese tart, jar of jam,
+        plate of pancakes, bag of cherries, nut roast, carrot salad, dish of dumplings, blueberry
+        muffin, treacle pudding, pumpkin stew, ginger biscuit, bowl of porridge, onion tart, plate
+        of noodles, lemon pie
+        """
     ),
     "wish": _deeds(
-        "see/saw/seeing the sea, fly/flew/flying in a balloon, dance/danced/dancing at the royal ball, "
-        "sleep/slept/sleeping under the stars, ride/rode/riding on a train, sing/sang/singing on a "
-        "stage, build/built/building a real boat, climb/climbed/climbing the highest hill, "
-        "grow/grew/growing a giant turnip, write/wrote/writing a long poem, meet/met/meeting the queen, "
-        "find/found/finding the end of the rainbow, cross/crossed/crossing the wide river, "
-        "paint/painted/painting the moon"
+        """
+        see/saw/seeing the sea, fly/flew/flying in a balloon, dance/danced/dancing at the royal
+        ball, sleep/slept/sleeping under the stars, ride/rode/riding on a train, sing/sang/singing
+        on a stage, build/built/building a real boat, climb/climbed/climbing the highest hill,
+        grow/grew/growing a giant turnip, write/wrote/writing a long poem, meet/met/meeting the
+        queen, find/found/finding the end of the rainbow, cross/crossed/crossing the wide river,
+        paint/painted/painting the moon
+        """
     ),
     "chore": _deeds(
-        "water/watered/watering the beans, feed/fed/feeding the goldfish, sweep/swept/sweeping the "
-        "steps, mend/mended/mending the fence, post/posted/posting the letters, "
-        "close/closed/closing the gate, dust/dusted/dusting the shelves, chop/chopped/chopping the "
-        "wood, wash/washed/washing the windows, polish/polished/polishing the boots, "
-        "pick/picked/picking the plums, rake/raked/raking the leaves, shell/shelled/shelling the peas, "
-        "light/lit/lighting the stove"
+        """
+        water/watered/watering the beans, feed/fed/feeding the goldfish, sweep/swept/sweeping the
+        steps, mend/mended/mending the fence, post/posted/posting the letters,
+        close/closed/closing the gate, dust/dusted/dusting the shelves, chop/chopped/chopping the
+        wood, wash/washed/washing the windows, polish/polished/polishing the boots,
+        pick/picked/picking the plums, rake/raked/raking the leaves, shell/shelled/shelling the
+        peas, light/lit/lighting the stove
+        """
     ),
     "job": _nouns(
-        "miller, baker, tailor, cobbler, gardener, teacher, doctor, blacksmith, fiddler, beekeeper, "
-        "shopkeeper, postmaster, painter, carpenter, clockmaker, weaver"
+        """
+        miller, baker, tailor, cobbler, gardener, teacher, doctor, blacksmith, fiddler, beekeeper,
+        shopkeeper, postmaster, painter, carpenter, clockmaker, weaver
+        """
     ),
     "sky": [
         Word(name=name, noun=noun)
         for name, noun in (entry.split("/") for entry in _listed(
-            "rainy/rain, windy/wind, foggy/fog, snowy/snow, stormy/storm, sunny/sun, frosty/frost, "
-            "misty/mist"
+            """
+        rainy/rain, windy/wind, foggy/fog, snowy/snow, stormy/storm, sunny/sun, frosty/frost,
+        misty/mist
+        """
         ))
     ],
     "day": _nouns("Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday"),
     "number": _nouns("two, three, four, five, six, seven, eight, nine, ten, twelve"),
     "cry": _nouns(
-        "Goodness gracious, Bless my buttons, Pickles and plums, Thunder and turnips, Oh crumbs, "
-        "Fiddlesticks, Jumping beans, Suffering sardines, Great gooseberries, Well I never, "
-        "Good heavens, Oh my whiskers, Dear me, Snakes and ladders"
+        """
+        Goodness gracious, Bless my buttons, Pickles and plums, Thunder and turnips, Oh crumbs,
+        Fiddlesticks, Jumping beans, Suffering sardines, Great gooseberries, Well I never, Good
+        heavens, Oh my whiskers, Dear me, Snakes and ladders
+        """
     ),
 }  # fmt: skip
