@@ -109,6 +109,7 @@ So they [scraped|put|poured] it all into one [pot|bowl|bucket].
 "{cry}!" said the {job=job}, who was the judge. "[First prize|You win|How tasty]!"
 Now the {trait} {kind} has the {look} {thing} [in summer|on weekdays], and the {kin} [in winter|on
     Sundays].
+Every {day} they [cook|make|serve] {food.a} with {dish.a} {place.at}, {sky.noun} or no {sky.noun}.
 <end>
 """,
     "noise": """

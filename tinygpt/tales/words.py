@@ -46,36 +46,35 @@ def _places(text: str) -> list[Word]:
 CATEGORIES = {
     "person": _people(
         """
-        Ada, Bella, Clara, Daisy, Edith, Flora, Greta, Hazel, Ida, Juno, Kitty, Lotte, Mabel,
-        Nell, Olive, Poppy, Rosa, Sally, Tilda, Winnie, Agnes, Betty, Dora, Martha
+        Ada, Amy, Ann, Bea, Cora, Dot, Ella, Eva, Fay, Greta, Ida, Ivy, Jane, Kate, Liz, Lotte,
+        Meg, Mia, Nell, Peg, Poppy, Rosa, Tilda, Zoe
         """,
         "she her her herself",
     )
     + _people(
         """
-        Albert, Barney, Caspar, Dudley, Edgar, Felix, Gus, Hugo, Ivor, Jasper, Karl, Leo, Milo,
-        Ned, Oscar, Percy, Rufus, Sam, Toby, Wilbur, Alfie, Bruno, Otto, Theo
+        Alf, Ben, Bob, Dan, Felix, Fred, Gus, Hal, Hugo, Jack, Jim, Karl, Leo, Max, Ned, Nick,
+        Otto, Paul, Rex, Sam, Ted, Tim, Toby, Tom
         """,
         "he him his himself",
     ),
     "animal": _nouns(
         """
-        hedgehog, mouse, mole, rabbit, squirrel, badger, otter, fox, frog, toad, duck, goose, owl,
-        hen, goat, lamb, pony, bear, beaver, crow, sparrow, tortoise, cat, weasel
+        hedgehog, mouse, mole, rabbit, badger, otter, fox, frog, toad, duck, goose, owl, hen,
+        goat, lamb, pony, bear, cat, crow, newt, dog, pig, bat, hare
         """
     ),
     "trait": _nouns(
         """
-        shy, bold, grumpy, clever, sleepy, cheerful, stubborn, curious, careful, polite,
-        forgetful, clumsy, proud, gentle, patient, merry, lazy, brave, gloomy, tidy, dreamy,
-        jolly, nosy, kindly
+        shy, bold, calm, wise, sly, plump, quick, stout, grumpy, clever, sleepy, proud, gentle,
+        patient, merry, lazy, brave, tidy, jolly, nosy, polite, young, stern, small
         """
     ),
     "thing": _nouns(
         """
-        kite, umbrella, drum, whistle, lantern, teapot, button, kettle, basket, bell, ball, scarf,
-        hat, key, spoon, cup, ribbon, trumpet, clock, compass, feather, book, blanket, mirror,
-        pillow, fiddle, bucket, mitten, ladle, purse
+        kite, umbrella, drum, pot, pan, bell, ball, scarf, hat, key, spoon, cup, ribbon, ring,
+        clock, coat, cap, book, mug, fan, pillow, fiddle, bucket, mitten, comb, sock, whistle,
+        basket, teapot, flute
         """
     ),
     "instrument": _nouns(
@@ -139,8 +138,8 @@ CATEGORIES = {
     ),
     "job": _nouns(
         """
-        miller, baker, tailor, cobbler, gardener, teacher, doctor, blacksmith, fiddler, beekeeper,
-        shopkeeper, postmaster, painter, carpenter, clockmaker, weaver
+        miller, baker, tailor, cobbler, gardener, teacher, doctor, smith, farmer, painter, weaver,
+        sailor, barber, grocer, piper, mayor
         """
     ),
     "sky": [
@@ -156,9 +155,8 @@ CATEGORIES = {
     "number": _nouns("two, three, four, five, six, seven, eight, nine, ten, twelve"),
     "cry": _nouns(
         """
-        Goodness gracious, Bless my buttons, Pickles and plums, Thunder and turnips, Oh crumbs,
-        Fiddlesticks, Jumping beans, Suffering sardines, Great gooseberries, Well I never, Good
-        heavens, Oh my whiskers, Dear me, Snakes and ladders
+        Goodness gracious, Oh crumbs, Fiddlesticks, Well I never, Good heavens, Dear me, Oh dear,
+        My hat, Oh my stars, Bless me, Good grief, Pickles and plums, My word, Great snakes
         """
     ),
 }  # fmt: skip
