@@ -61,7 +61,7 @@ There {friend.he} was {place=place.at}, [fast asleep|snoring|dreaming sweetly], 
     up|blinked]. "{cry}! Is it {day} already?"
 To make up for those {number} days, {friend} [baked|cooked|made] {food=food.a}, which they ate
     right there {place.at}.
-[Nowadays|Since then], the {look} {thing} is never lent on a {day}.
+[Ever since|Since then], the {look} {thing} has never been lent on a {day}.
 <end>
 """,
     "gift": """
