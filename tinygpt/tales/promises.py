@@ -107,7 +107,8 @@ But {hero.his} neighbour {friend=person} the {kin=animal} was [stirring|chopping
 "{cry=cry}!" cried the {kind}.
 So they [scraped|put|poured] it all into one [pot|bowl|bucket].
 "{cry}!" said the {job=job}, who was the judge. "[First prize|You win|How tasty]!"
-Now the {trait} {kind} has the {look} {thing} [in summer|in spring], and the {kin} [in winter|in autumn].
+Now the {trait} {kind} has the {look} {thing} [in summer|in spring], and the {kin} [in winter
+    |in autumn].
 Every {day} they [cook|make|serve] {food.a} with {dish.a} {place.at}, {sky.noun} or no {sky.noun}.
 <end>
 """,
