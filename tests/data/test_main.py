@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import tinygpt.data
+from tinygpt import tales
 from tinygpt.data import RECIPES, TokenFile
 from tinygpt.tokenizers import NAMES
 
@@ -108,3 +109,23 @@ def test_the_public_names_all_resolve():
     assert all(getattr(tinygpt.data, name) for name in tinygpt.data.__all__)
     with pytest.raises(AttributeError):
         tinygpt.data.nothing  # noqa: B018
+
+
+def test_tales_are_lines_each_ended_by_a_line_of_its_own(data, tmp_path):
+    done = data("tales", "--stories", "3", "--seed", "5")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = (tmp_path / "data" / "tales.txt").read_text("utf-8").splitlines()
+    assert lines[1::2] == ["<|endoftext|>"] * 3
+    assert all(tales.log_prob(story) is not None for story in lines[::2])
+
+
+def test_flags_of_the_tales_go_with_no_other_data(data):
+    done = data("book.txt", "--seed", "5")
+    assert done.returncode == 1
+    assert "--seed goes with the recipe tales" in done.stderr
+
+
+def test_no_stories_are_refused_in_one_sentence(data):
+    done = data("tales", "--stories", "0")
+    assert done.returncode == 1
+    assert "0 stories from seed 0 cannot be written" in done.stderr

@@ -15,12 +15,14 @@ EXAMPLES = """\
   python -m tinygpt.data python                          the standard library -> data/python.txt
   python -m tinygpt.data shakespeare                     downloads data/shakespeare.txt
   python -m tinygpt.data shakespeare --from input.txt    the same without a network
+  python -m tinygpt.data tales --stories 50000           stories from a grammar -> data/tales.txt
   python -m tinygpt.data notes/ --tokenizer bytes        token ids -> data/notes.npy
   python -m tinygpt.data book.txt                        looks whether it can be trained on
 
 recipes (a file or folder of the same name wins):
   python        the source of this Python's standard library: on every machine, no network
   shakespeare   Tiny Shakespeare, 1.1 MB, downloaded once and its SHA-256 checked
+  tales         small stories whose probability is known, written by a grammar
 
 Text is read as UTF-8: a byte-order mark is dropped, line ends are kept."""
 
@@ -50,6 +52,8 @@ def build_parser() -> Parser:
         metavar="N",
         help="token ids that bpe learns at most, from all of the text (default 1024)",
     )
+    parser.add_argument("--stories", type=int, help="how many tales to write (default: 20000)")
+    parser.add_argument("--seed", type=int, help="for the tales: which ones (default: 0)")
     return parser
 
 
@@ -58,8 +62,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = build_parser().parse_args(argv)
     # after parsing, so that --help does not wait for NumPy
     from tinygpt.data.sources import find_source
+    from tinygpt.errors import DataError
 
-    source = find_source(arguments.data, from_file=arguments.from_file)
+    chosen = {name: getattr(arguments, name) for name in ("stories", "seed")}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    if given and arguments.data != "tales":
+        raise DataError(
+            f"--{next(iter(given))} goes with the recipe tales, and the data is "
+            f"{arguments.data!r}; leave it out"
+        )
+    source = find_source(arguments.data, from_file=arguments.from_file, **given)
     for path in source.skipped:
         print(f"skipped {path}: not text in UTF-8", file=sys.stderr)  # noqa: T201
     characters = sum(map(len, source.texts))

@@ -1,4 +1,4 @@
-"""Text that everyone can have: `python` needs no network, `shakespeare` one download."""
+"""Text that everyone can have: `python` and `tales` need no network, `shakespeare` one download."""
 
 import hashlib
 import http.client
@@ -13,6 +13,24 @@ from tinygpt.errors import DataError
 _SECONDS = 30.0  # a silent server holds us so long at most
 _NOT_LIBRARY = ("site-packages", "dist-packages", "test", "tests", "idle_test", "idlelib",
                 "lib2to3", "__pycache__")  # fmt: skip
+
+STORIES, SEED = 20_000, 0  # of the recipe tales
+_END = "<|endoftext|>"  # on a line alone it ends a story
+
+
+def tales_corpus(stories: int = STORIES, seed: int = SEED) -> str:
+    """So many tales, each on a line and followed by the line `<|endoftext|>`. Raises DataError."""
+    import numpy as np
+
+    from tinygpt import tales
+
+    if stories < 1 or seed < 0:
+        raise DataError(
+            f"{stories} stories from seed {seed} cannot be written; ask for at least one story, "
+            "and give a seed of 0 or more"
+        )
+    rng = np.random.default_rng(seed)
+    return "".join(f"{tales.generate(rng)}\n{_END}\n" for _ in range(stories))
 
 
 def python_library() -> tuple[list[str], list[Path]]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinygpt.data.files import read_folder, read_text
-from tinygpt.data.recipes import SHAKESPEARE, python_library
+from tinygpt.data.recipes import SEED, SHAKESPEARE, STORIES, python_library, tales_corpus
 from tinygpt.errors import DataError
 
 RECIPES = {
     "python": "the source of this Python's standard library: on every machine, no network",
     "shakespeare": "Tiny Shakespeare, 1.1 MB, downloaded once (or --from FILE)",
+    "tales": "small stories whose probability is known, written by a grammar (--stories, --seed)",
 }
 
 
@@ -32,11 +33,13 @@ class Source:
         return digest.hexdigest()
 
 
-def find_source(data: str, *, from_file: str | None = None) -> Source:
+def find_source(
+    data: str, *, from_file: str | None = None, stories: int = STORIES, seed: int = SEED
+) -> Source:
     """A file, a folder or a recipe: a path that exists wins over a recipe of the same name.
 
-    `from_file` stands in for a recipe's download. Raises DataError when `data` is none of them or
-    has no text.
+    `from_file` stands in for a recipe's download; `stories` and `seed` are those of tales.
+    Raises DataError when `data` is none of them or has no text.
     """
     if from_file is not None:
         return _from_file(data, Path(from_file))
@@ -47,6 +50,8 @@ def find_source(data: str, *, from_file: str | None = None) -> Source:
         return Source(data, texts, skipped=skipped)
     if data == "shakespeare":
         return Source(data, [SHAKESPEARE.read()], SHAKESPEARE.path())
+    if data == "tales":
+        return Source(data, [tales_corpus(stories, seed)])
     raise DataError(
         f"{data!r} is neither a file or folder that exists nor a recipe; check the path, "
         f"or choose one of the recipes {', '.join(RECIPES)}"

@@ -1,0 +1,32 @@
+"""Templates that the plots share: how a story opens, and how it comes to an end.
+
+Every plot opens with <open> and, before it ends with <end>, draws `friend` and `kin`, which animal
+the friend is.
+"""
+
+RULES = {
+    "open": """
+[[Once upon a time|Long ago|Not so long ago|Many summers ago|In my grandmother's day],
+    {trait=trait.a} {kind=animal} [named|called] {hero=person} lived in {home=home.a} <where>.|In
+    {home=home.a} <where> there lived {trait=trait.a} {kind=animal} [named|called]
+    {hero=person}.|{hero=person} was {trait=trait.a} {kind=animal} who lived in {home=home.a}
+    <where>.|This is the story of {hero=person}, {trait=trait.a} {kind=animal} who lived in
+    {home=home.a} <where>.]
+""",
+    "where": """
+[by the river|near the woods|at the end of a muddy lane|on top of a hill|at the edge of the
+    village|beyond the orchard|by the sea|not far from the market|in a quiet valley|on a tiny
+    island|between two hills|next to the school]
+""",
+    "pal": "[best friend|neighbour|old friend|good friend|dear friend|playmate]",
+    "time": "[morning|afternoon|evening]",
+    "end": """
+[[From then on|From that day on|After that], the {trait} {kind} and the {kin} [dined together|were
+    never apart|were best friends|never quarrelled].|That night the {kin} [sang|danced|joked] in
+    {home.the} [until dawn|for hours|till the candles went out].|So the {trait} {kind} went
+    [home|back] to {home.the} [whistling|singing|smiling], and {friend} [went too|waved].|[These
+    days|Nowadays|Now] the {kin} has a [chair|cup|pillow] in {home.the}, [by the window|by the
+    stove|under the roof].|In {home.the}, {hero} and the {kin} [laugh|talk|sing|joke] about it
+    [still|to this day|every winter].]
+""",
+}

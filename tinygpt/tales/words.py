@@ -1,0 +1,162 @@
+"""The words that stories draw: who, what and where, each with the forms that sentences need."""
+
+from tinygpt.tales.grammar import Word
+
+
+def _listed(text: str) -> list[str]:
+    return [" ".join(entry.split()) for entry in text.split(",")]
+
+
+def _a(noun: str) -> str:
+    """With its article. Right for the words below: none begins with a silent h or a long u."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def _nouns(text: str) -> list[Word]:
+    """Forms name, a."""
+    return [Word(name=noun, a=_a(noun)) for noun in _listed(text)]
+
+
+def _houses(text: str) -> list[Word]:
+    """Forms name, a, the."""
+    return [Word(name=noun, a=_a(noun), the=f"the {noun}") for noun in _listed(text)]
+
+
+def _people(text: str, pronouns: str) -> list[Word]:
+    """Forms name, he, him, his, himself (which may be she, her, her, herself)."""
+    he, him, his, himself = pronouns.split()
+    return [Word(name=n, he=he, him=him, his=his, himself=himself) for n in _listed(text)]
+
+
+def _deeds(text: str) -> list[Word]:
+    """Forms name ("see the sea"), did ("saw the sea"), doing ("seeing the sea")."""
+    deeds = []
+    for entry in _listed(text):
+        verbs, rest = entry.split(" ", 1)
+        name, did, doing = verbs.split("/")
+        deeds.append(Word(name=f"{name} {rest}", did=f"{did} {rest}", doing=f"{doing} {rest}"))
+    return deeds
+
+
+def _places(text: str) -> list[Word]:
+    """Forms name ("the old bridge"), at ("under the old bridge")."""
+    return [Word(name=entry.split(" ", 1)[1], at=entry) for entry in _listed(text)]
+
+
+CATEGORIES = {
+    "person": _people(
+        """
+        Ada, Amy, Ann, Bea, Cora, Dot, Ella, Eva, Fay, Greta, Ida, Ivy, Jane, Kate, Liz, Lotte,
+        Meg, Mia, Nell, Peg, Poppy, Rosa, Tilda, Zoe
+        """,
+        "she her her herself",
+    )
+    + _people(
+        """
+        Alf, Ben, Bob, Dan, Felix, Fred, Gus, Hal, Hugo, Jack, Jim, Karl, Leo, Max, Ned, Nick,
+        Otto, Paul, Rex, Sam, Ted, Tim, Toby, Tom
+        """,
+        "he him his himself",
+    ),
+    "animal": _nouns(
+        """
+        hedgehog, mouse, mole, rabbit, badger, otter, fox, frog, toad, duck, goose, owl, hen,
+        goat, lamb, pony, bear, cat, crow, newt, dog, pig, bat, hare
+        """
+    ),
+    "trait": _nouns(
+        """
+        shy, bold, calm, wise, sly, plump, quick, stout, grumpy, clever, sleepy, proud, gentle,
+        patient, merry, lazy, brave, tidy, jolly, nosy, polite, young, stern, small
+        """
+    ),
+    "thing": _nouns(
+        """
+        kite, umbrella, drum, pot, pan, bell, ball, scarf, hat, key, spoon, cup, ribbon, ring,
+        clock, coat, cap, book, mug, fan, pillow, fiddle, bucket, mitten, comb, sock, whistle,
+        basket, teapot, flute
+        """
+    ),
+    "instrument": _nouns(
+        "tuba, banjo, gong, trombone, accordion, bugle, bassoon, xylophone, harmonica, bagpipe"
+    ),
+    "trinket": _nouns(
+        """
+        vase, jug, snow globe, music box, china cat, teacup, candlestick, sugar bowl, egg cup,
+        picture frame
+        """
+    ),
+    "look": _nouns(
+        """
+        red, blue, yellow, green, purple, pink, orange, white, brown, silver, golden, striped,
+        spotted, shiny, little, old, grey, black
+        """
+    ),
+    "home": _houses(
+        """
+        mossy cottage, windmill, hollow tree, red barn, tiny castle, lighthouse, boathouse, tall
+        tower, cosy burrow, painted wagon, dusty attic, railway carriage, greenhouse, stone hut,
+        tree house, empty barrel, garden shed, snug cave
+        """
+    ),
+    "place": _places(
+        """
+        under the old bridge, behind the mill, beside the well, inside the hollow oak, on the
+        church steps, beside the pond, under the apple tree, behind the haystack, in the tall
+        grass, near the beehives, on the garden wall, beside the pigsty, in the blackberry bushes,
+        under the market stall, behind the bakery, on the station bench, in the cabbage patch,
+        near the crossroads
+        """
+    ),
+    "food": _nouns(
+        """
+        plum cake, apple pie, pot of honey, bowl of soup, loaf of bread, cheese tart, jar of jam,
+        plate of pancakes, bag of cherries, nut roast, carrot salad, dish of dumplings, blueberry
+        muffin, treacle pudding, pumpkin stew, ginger biscuit, bowl of porridge, onion tart, plate
+        of noodles, lemon pie
+        """
+    ),
+    "wish": _deeds(
+        """
+        see/saw/seeing the sea, fly/flew/flying in a balloon, dance/danced/dancing at the royal
+        ball, sleep/slept/sleeping under the stars, ride/rode/riding on a train, sing/sang/singing
+        on a stage, build/built/building a real boat, climb/climbed/climbing the highest hill,
+        grow/grew/growing a giant turnip, write/wrote/writing a long poem, meet/met/meeting the
+        queen, find/found/finding the end of the rainbow, cross/crossed/crossing the wide river,
+        paint/painted/painting the moon
+        """
+    ),
+    "chore": _deeds(
+        """
+        water/watered/watering the beans, feed/fed/feeding the goldfish, sweep/swept/sweeping the
+        steps, mend/mended/mending the fence, post/posted/posting the letters,
+        close/closed/closing the gate, dust/dusted/dusting the shelves, chop/chopped/chopping the
+        wood, wash/washed/washing the windows, polish/polished/polishing the boots,
+        pick/picked/picking the plums, rake/raked/raking the leaves, shell/shelled/shelling the
+        peas, light/lit/lighting the stove
+        """
+    ),
+    "job": _nouns(
+        """
+        miller, baker, tailor, cobbler, gardener, teacher, doctor, smith, farmer, painter, weaver,
+        sailor, barber, grocer, piper, mayor
+        """
+    ),
+    "sky": [
+        Word(name=name, noun=noun)
+        for name, noun in (entry.split("/") for entry in _listed(
+            """
+        rainy/rain, windy/wind, foggy/fog, snowy/snow, stormy/storm, sunny/sun, frosty/frost,
+        misty/mist
+        """
+        ))
+    ],
+    "day": _nouns("Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday"),
+    "number": _nouns("two, three, four, five, six, seven, eight, nine, ten, twelve"),
+    "cry": _nouns(
+        """
+        Goodness gracious, Oh crumbs, Fiddlesticks, Well I never, Good heavens, Dear me, Oh dear,
+        My hat, Oh my stars, Bless me, Good grief, Pickles and plums, My word, Great snakes
+        """
+    ),
+}  # fmt: skip
