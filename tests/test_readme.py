@@ -92,11 +92,11 @@ def test_the_readmes_first_command_installs_and_speaks_in_a_clean_folder(tmp_pat
     assert done.stdout.startswith("def ")
     (tmp_path / "empty").mkdir()
     again = subprocess.run(
-        [tmp_path / "clone/.venv/bin/python", "-m", "tinygpt.generate", "--max-new-tokens", "9"],
+        [tmp_path / "clone/.venv/bin/python", "-m", "tinygpt.generate", "--prompt", "import"],
         cwd=tmp_path / "empty",
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert again.returncode == 0, again.stderr
-    assert again.stdout.strip()
+    assert again.stdout.startswith("import")
