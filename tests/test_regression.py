@@ -32,10 +32,15 @@ def test_task_regression_refuses_the_settings_of_a_gpt():
 
 @pytest.mark.parametrize("words", [["--steps", "0"], ["--lr", "0"], ["--lr", "nan"]])
 def test_values_that_cannot_be_are_refused(words):
-    with pytest.raises(ConfigError, match="steps must be at least 1, lr above 0"):
+    with pytest.raises(ConfigError, match="steps must be from 1 to 10,000,000, lr above 0"):
         regression.main(words)
 
 
 def test_a_learning_rate_that_blows_up_is_named():
     with pytest.raises(ConfigError, match=r"below 9\.0"):
         regression.main(["--lr", "9"])
+
+
+def test_more_steps_than_anyone_waits_for_are_refused():
+    with pytest.raises(ConfigError, match="steps must be from 1"):
+        regression.main(["--steps", "1" + "0" * 400])

@@ -127,3 +127,8 @@ def test_config_toml_reads_back_as_the_same_configuration(toml, config):
 def test_a_run_name_that_is_no_folder_is_refused(name):
     with pytest.raises(ConfigError, match="the run's name is"):
         run_folder(name)
+
+
+def test_an_empty_val_file_is_not_taken_for_none():
+    with pytest.raises(ConfigError, match="val_file is empty"):
+        TrainConfig(val_file="")

@@ -149,6 +149,7 @@ class TrainConfig:
             self.epochs is None or (math.isfinite(self.epochs) and self.epochs > 0),
             f"epochs is {self.epochs}; it must be above 0",
         )
+        _require(self.val_file != "", "val_file is empty; name a file, or leave it out")
         _require_dropout(self.dropout)
         _require_one_of("dtype", self.dtype, ("float32", "float64"))
         _require_one_of("device", self.device, ("auto", "cpu", "gpu"))

@@ -88,10 +88,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     import numpy as np
 
-    if given.steps < 1 or given.seed < 0 or not (math.isfinite(given.lr) and given.lr > 0):
+    fits = 1 <= given.steps <= 10**7 and given.seed >= 0
+    if not (fits and math.isfinite(given.lr) and given.lr > 0):
         raise ConfigError(
-            f"steps is {given.steps}, lr {given.lr} and seed {given.seed}; steps must be at least "
-            "1, lr above 0 and seed at least 0"
+            f"steps is {given.steps}, lr {given.lr} and seed {given.seed}; steps must be from 1 to "
+            "10,000,000, lr above 0 and seed at least 0"
         )
     with np.errstate(over="ignore", invalid="ignore"):  # train notices it in the loss
         losses = train(given.steps, given.lr, given.seed)

@@ -218,7 +218,7 @@ class Run:
             raise TinyGPTError(
                 f"the loss became {self.loss} and the gradient's norm {norm} at step "
                 f"{self.step + 1}: training has blown up; start again with a lower --lr (it is "
-                f"{self.config.lr}); the last good checkpoint in {self.folder} is kept"
+                f"{self.config.lr}); what was saved before in {self.folder} is kept"
             )
         self.step += 1
         self._tokens += y.size
