@@ -79,7 +79,7 @@ The {kin} [carried|brought along|paid for] {food.a}, and [has kept every secret 
 <open>
 One {day=day} the sky turned [black|green|as dark as a cellar]. "There will be a storm," said the
     {job=job}, "so [shut your doors|stay indoors]!"
-{hero} shut [every window|the shutters] and [lit|took down] {look=look.a} lamp.
+{hero} closed [every window|the shutters] and [lit|took down] {look=look.a} lamp.
 Then [somebody|someone|a voice] called for help {place=place.at}.
 "{cry=cry}!" said the {kind}, and out {hero.he} went, lamp in hand.
 There {place.at} sat {friend=person} the {kin=animal}, [holding on to|clinging to|wrapped around]

@@ -9,7 +9,7 @@ THINGS = {
     {thing=thing}, [at work or at play|not even in the bath].]
 [But one|Then, one] {sky=sky} <time>, it was gone.
 "{cry=cry}!" cried {hero}, and looked [under the bed|behind the stove|in every cupboard|up the
-    chimney], but there was only [a sock|a heap of dust|a very surprised spider|half a sandwich].
+    chimney], but there was only [a button|a heap of dust|a very surprised spider|half a sandwich].
 [In the lane|At the corner|On the road], {hero.he} met {friend=person} the {kin=animal}, who was
     [carrying|eating|proudly holding] {food=food.a}.
 "Have you seen my {look} {thing}?" asked the {kind}.
@@ -39,8 +39,8 @@ So {hero.he} [hung up a sign|wrote a notice|put up a note]: "Found {place.at}: {
     I have not slept since|on my birthday]."
 [{hero} ran to fetch|The {trait} {kind} brought out|From the shelf {hero} took] the {look}
     {thing}, and {friend} [hugged it|jumped for joy|kissed it three times].
-[To say thank you|As a reward|In return], {friend.he} came back with {food=food.a} [as big as a
-    wheel|still warm from the oven|under a clean white cloth].
+[To say thank you|As a reward|In return], {friend.he} came back with {food=food.a} [and two
+    spoons|enough for five|under a clean white cloth].
 And {place.at} they still meet, the {look} {thing} between them, every {sky} <time>.
 <end>
 """,
@@ -59,7 +59,7 @@ There {friend.he} was {place=place.at}, [fast asleep|snoring|dreaming sweetly], 
     {thing} [at {friend.his} side|in both arms|on {friend.his} head].
 "Wake up!" said {hero}. "[What about|Have you forgotten] your promise?" {friend} [turned pink|sat
     up|blinked]. "{cry}! Is it {day} already?"
-To make up for those {number} days, {friend} [baked|cooked|made] {food=food.a}, which they ate
+To make up for those {number} days, {friend} [brought|fetched|served] {food=food.a}, which they ate
     right there {place.at}.
 [Ever since|Since then], the {look} {thing} has never been lent on a {day}.
 <end>
@@ -90,7 +90,7 @@ The {number} coins bought {food=food.a}, and the {trait} {kind} [ate|shared] it 
     had {shade=look.a} {other=thing}, and that seemed [much finer|so much better|far more grand].
 "Shall we swap?" asked {hero} one {sky=sky} <time>. "[Gladly|With pleasure|Why not]!" said
     {friend}.
-But the {shade} {other} [did not fit on the shelf|smelled of onions|made a funny noise at night],
+But the {shade} {other} [kept falling off the shelf|smelled of onions|made a funny noise at night],
     and the {look} {thing} never did that.
 In bed {hero.he} [sighed|turned over and over|counted sheep]. "{cry=cry}! I want my {thing} back."
 The next <time> {hero.he} [set out|crept out] through the {sky.noun}, and {place=place.at}
@@ -118,7 +118,7 @@ Then {hero.he} brought the {look} {thing} back to the {kin} and told {friend.him
     truth|the whole story], even the part about {place}.
 "{cry}!" [laughed|said] {friend}. "I have known since {day}. I was only waiting for you to [tell
     me|say so]."
-The two of them [shared|ate] {food=food.a} [that the {job} had baked|with extra sugar on top|and
+The two of them [shared|ate] {food=food.a} [that the {job} had brought|under the stars|and
     hugged].
 <end>
 """,

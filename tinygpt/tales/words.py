@@ -146,7 +146,7 @@ CATEGORIES = {
         Word(name=name, noun=noun)
         for name, noun in (entry.split("/") for entry in _listed(
             """
-        rainy/rain, windy/wind, foggy/fog, snowy/snow, stormy/storm, sunny/sun, frosty/frost,
+        rainy/rain, windy/wind, foggy/fog, snowy/snow, stormy/storm, breezy/breeze, frosty/frost,
         misty/mist
         """
         ))
