@@ -34,7 +34,7 @@ def test_every_token_but_the_first_is_predicted_once(n):
     model = GPT(CONFIG, seed=1, dtype=np.float64)
     model.flat *= 20
     ids = np.random.default_rng(2).integers(0, 11, n).astype(np.uint16)
-    measured = evaluate_loss(model, ids, block_size=4, batch=2)
+    measured = evaluate_loss(model, [ids], context=4, batch=2)
     assert measured.tokens == n - 1
     assert measured.loss == pytest.approx(by_hand(model, ids, 4), rel=1e-12)
 
@@ -42,16 +42,16 @@ def test_every_token_but_the_first_is_predicted_once(n):
 def test_threads_and_batches_do_not_change_the_loss():
     model = GPT(CONFIG, seed=1, dtype=np.float64)
     ids = np.random.default_rng(2).integers(0, 11, 50)
-    alone = evaluate_loss(model, ids, block_size=4).loss
+    alone = evaluate_loss(model, [ids], context=4).loss
     with WorkerPool(2) as pool:
-        assert evaluate_loss(model, ids, block_size=4, batch=3, pool=pool).loss == pytest.approx(
+        assert evaluate_loss(model, [ids], context=4, batch=3, pool=pool).loss == pytest.approx(
             alone, rel=1e-13
         )
 
 
 def test_one_token_is_refused():
     with pytest.raises(DataError, match="at least 2"):
-        evaluate_loss(GPT(CONFIG), np.array([1]), block_size=4)
+        evaluate_loss(GPT(CONFIG), [np.array([1])], context=4)
 
 
 def test_perplexity_is_the_number_of_equal_choices():

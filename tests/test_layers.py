@@ -23,7 +23,7 @@ ROWS = [
     "tokenizers",
     "tales",
     "params",
-    "kv_cache data",
+    "kv_cache data corpus",
     "transformer optim",
     "model",
     "parallel",

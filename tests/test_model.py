@@ -190,7 +190,7 @@ def test_one_token_at_a_time_equals_plain_also_after_a_reset():
 
 def test_the_last_logits_alone_equal_the_last_of_all():
     model, (ids, _) = order_one(), batch()
-    last, _ = model.forward(ids, last_only=True)
+    last, _ = model.forward(ids, last=1)
     assert last.shape == (3, 1, SMALL.vocab_size)
     assert relative_error(last[:, 0], model.forward(ids)[0][:, -1]) < 1e-13
 

@@ -17,10 +17,10 @@ import tinygpt.training
 from tinygpt import train
 from tinygpt.checkpoint import load_checkpoint
 from tinygpt.config import TrainConfig
+from tinygpt.corpus import prepare_text
 from tinygpt.errors import BackendError, CheckpointError, ConfigError, DataError, TinyGPTError
 from tinygpt.plot import plot_losses, read_log
 from tinygpt.tokenizers import make_tokenizer
-from tinygpt.training import prepare_text
 
 ROOT = Path(__file__).parent.parent
 MODEL = [

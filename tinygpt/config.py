@@ -75,6 +75,11 @@ class TrainConfig:
         1024, "token ids that bpe learns at most, end-of-text included (the others ignore it)"
     )
     val_file: str | None = _setting(None, "held-out text (default: the last 10 %% of the data)")
+    windows: str = _setting(
+        "anywhere",
+        "where a training window may begin: anywhere, or at documents (short texts that end with "
+        "a line <|endoftext|>; held-out ones are then measured one by one)",
+    )
 
     n_layer: int = _setting(4, "number of transformer blocks")
     n_head: int = _setting(4, "attention heads per block")
@@ -151,6 +156,7 @@ class TrainConfig:
         )
         _require(self.val_file != "", "val_file is empty; name a file, or leave it out")
         _require_dropout(self.dropout)
+        _require_one_of("windows", self.windows, ("anywhere", "documents"))
         _require_one_of("dtype", self.dtype, ("float32", "float64"))
         _require_one_of("device", self.device, ("auto", "cpu", "gpu"))
         self.model_config(vocab_size=1)

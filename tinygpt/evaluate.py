@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ids = _text(checkpoint, arguments)
     workers = 1 if xp is not np else (max(0, arguments.threads) or default_workers())
     with WorkerPool(workers) as pool:
-        measured = evaluate_loss(model, ids, block_size=model.config.block_size, pool=pool)
+        measured = evaluate_loss(model, [ids], context=model.config.block_size, pool=pool)
     n_bytes = text_bytes(ids[1:], checkpoint.tokenizer)
     results = {
         "loss": measured.loss,
@@ -91,9 +91,9 @@ def _text(checkpoint: "Checkpoint", arguments: Namespace) -> "Array":
     from dataclasses import replace
 
     from tinygpt.config import TrainConfig
+    from tinygpt.corpus import prepare_text
     from tinygpt.data.sources import find_source
     from tinygpt.data.tokens import encode_corpus
-    from tinygpt.training import prepare_text
 
     if arguments.data is None:
         try:

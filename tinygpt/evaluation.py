@@ -1,21 +1,23 @@
 """How well a model predicts text that it has not learnt from: loss, perplexity, bits per byte."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from tinygpt.backend import Array
-from tinygpt.data.batches import windows
-from tinygpt.errors import DataError
+from tinygpt.data.tokens import Ids
+from tinygpt.errors import ConfigError, DataError
 from tinygpt.threads import WorkerPool
 
 TOKENS_PER_BATCH = 2048  # a batch whose arrays stay in cache; the loss does not depend on it
 
 
 class LossModel(Protocol):
-    """What is needed of a model: the mean loss of ids (B, T) against targets (B, T)."""
+    """What is needed of a model: the mean loss of ids (B, T) against targets (B, S), which are
+    those of the last S positions."""
 
     def loss(self, ids: Array, targets: Array) -> float: ...
 
@@ -47,34 +49,74 @@ class Evaluation:
         return self.loss * self.tokens / math.log(2) / n_bytes
 
 
+class Window(NamedTuple):
+    """ids[begin:end] of a text are read; the last `scored` of the tokens after them count."""
+
+    text: int
+    begin: int
+    end: int
+    scored: int
+
+
 def evaluate_loss(
     model: LossModel,
-    ids: Array,
+    texts: Sequence[Ids],
     *,
-    block_size: int,
+    context: int,
+    stride: int | None = None,
     batch: int | None = None,
     pool: WorkerPool | None = None,
 ) -> Evaluation:
-    """The mean loss over all of ids, cut into consecutive windows that do not overlap; no dropout.
+    """The mean loss over all tokens of these texts but the first of each; no dropout.
 
-    Every token but the first is predicted once, from those before it in its window.
-    Raises DataError when there is nothing to predict.
+    A text is read in windows of `context` tokens, each `stride` after the one before, and a token
+    is predicted once, in the first window that has it: after the first window with at least
+    context - stride tokens before it. By default windows do not overlap (stride = context);
+    with stride 1 every token has the `context` before it. `batch` is how many windows go through
+    the model at once.
+
+    Raises DataError when there is nothing to predict, ConfigError for a context or stride that
+    cannot be.
     """
-    if len(ids) < 2:
+    stride = context if stride is None else stride
+    if not 1 <= stride <= context:
+        raise ConfigError(
+            f"the context is {context} tokens and the stride {stride}; choose a context of at "
+            "least 1 and a stride from 1 to the context"
+        )
+    batch = batch or max(1, TOKENS_PER_BATCH // context)
+    alike: dict[tuple[int, int], list[Window]] = {}  # by shape, to be stacked
+    for i, ids in enumerate(texts):
+        for window in _windows(i, len(ids), context, stride):
+            alike.setdefault((window.end - window.begin, window.scored), []).append(window)
+    batches = [w[i : i + batch] for w in alike.values() for i in range(0, len(w), batch)]
+    tokens = sum(len(windows) * windows[0].scored for windows in batches)
+    if not tokens:
         raise DataError(
-            f"the text to evaluate has {len(ids)} tokens; at least 2 are needed, "
+            f"the text to evaluate has {sum(map(len, texts))} tokens; at least 2 are needed, "
             "one to read and one to predict"
         )
-    batch = batch or max(1, TOKENS_PER_BATCH // block_size)
 
-    def total(pair: tuple[Array, Array]) -> tuple[float, int]:
-        x, y = pair
-        return model.loss(x, y) * y.size, y.size
+    def total(windows: Sequence[Window]) -> float:
+        rows = np.stack([texts[w.text][w.begin : w.end + 1] for w in windows]).astype(np.int64)
+        targets = rows[:, -windows[0].scored :]
+        return model.loss(rows[:, :-1], targets) * targets.size
 
-    pairs = windows(ids, block_size, batch)
-    parts = pool.map(total, list(pairs)) if pool else [total(pair) for pair in pairs]
-    tokens = sum(n for _, n in parts)
-    return Evaluation(loss=math.fsum(loss for loss, _ in parts) / tokens, tokens=tokens)
+    losses = pool.map(total, batches) if pool else map(total, batches)
+    return Evaluation(loss=math.fsum(losses) / tokens, tokens=tokens)
+
+
+def _windows(text: int, n: int, context: int, stride: int) -> Iterator[Window]:
+    """
+    >>> [tuple(w) for w in _windows(0, 8, context=4, stride=2)]
+    [(0, 0, 4, 4), (0, 2, 6, 2), (0, 4, 7, 1)]
+    """
+    end = 0
+    for begin in range(0, n, stride):
+        if end >= n - 1:
+            return
+        previous, end = end, min(begin + context, n - 1)
+        yield Window(text, begin, end, end - previous)
 
 
 def text_bytes(ids: Array, tokenizer: ByteVocabulary) -> int:

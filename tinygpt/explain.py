@@ -13,14 +13,14 @@ import numpy as np
 
 from tinygpt.backend import select, synchronize
 from tinygpt.config import ModelConfig, TrainConfig
-from tinygpt.data.batches import Batches
+from tinygpt.corpus import Text, prepare_text
 from tinygpt.model import GPT
 from tinygpt.optim import AdamW
 from tinygpt.parallel import TrainingStep
 from tinygpt.params import decayed_count, param_shapes, parameter_count
 from tinygpt.progress import duration
 from tinygpt.threads import memory_available
-from tinygpt.training import Text, prepare_text, schedule_length, tokens_per_step
+from tinygpt.training import schedule_length, tokens_per_step
 
 TIMED_STEPS = 2
 WIDTH = 88  # of a line of explanation
@@ -81,7 +81,7 @@ def measure(plan: Plan) -> Measurement:
     model = GPT(plan.model, seed=config.seed, dtype=np.dtype(config.dtype), xp=xp)
     optimizer = AdamW(plan.parameters, decayed_count(plan.model), dtype=model.dtype, xp=xp)
     rows = config.batch_size * config.accumulate
-    batches = Batches(plan.text.train, config.block_size, rows, config.seed)
+    batches = plan.text.batches(config)
     stepper = TrainingStep(
         model,
         optimizer,

@@ -54,7 +54,7 @@ def stream_ids(
             start = moved
             kv.reset()  # positions count from the window's start, so every key changes
         unread = known[start + kv.length :]  # the whole window at first, then the last token
-        logits, _ = model.forward(np.array([unread]), kv=kv, last_only=True)  # (1, 1, V)
+        logits, _ = model.forward(np.array([unread]), kv=kv, last=1)  # (1, 1, V)
         chosen = sample_next(to_host(logits)[0, -1], known, sampling, rng)
         if chosen == eos_id or chosen in stop_ids:
             return

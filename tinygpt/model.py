@@ -123,14 +123,15 @@ class GPT:
         *,
         kv: KVCache | None = None,
         masks: DropoutMasks | None = None,
-        last_only: bool = False,
+        last: int | None = None,
         keep: bool = True,
     ) -> tuple[Array, Cache]:
         """ids (B, T) -> logits (B, T, V), and what backward needs.
 
-        With `kv` the ids continue the text in that cache, which is extended. `last_only` computes
-        the logits of the last position alone, (B, 1, V). After either, or with keep=False, which
-        drops every block's cache at once, there is no way back: the cache is not for backward.
+        With `kv` the ids continue the text in that cache, which is extended. `last` computes the
+        logits of so many last positions alone, (B, last, V). After either, or with keep=False,
+        which drops every block's cache at once, there is no way back: the cache is not for
+        backward.
         """
         p, config = self.params, self.config
         past = 0 if kv is None else kv.length
@@ -154,8 +155,8 @@ class GPT:
             x = y
         if kv is not None:
             kv.length += T
-        if last_only:
-            x = x[:, -1:]
+        if last is not None:
+            x = x[:, -last:]
         x, lnf_cache = layernorm_forward(x, **p["lnf"])
         logits, head_cache = linear_forward(x, p["wte"].T)  # tied: the embedding, transposed
         return logits, (wte_cache, masks, block_caches, lnf_cache, head_cache)
@@ -185,9 +186,13 @@ class GPT:
         g["wpe"][:T] += dx.sum(axis=0)
 
     def loss(self, ids: Array, targets: Array) -> float:
-        """Mean cross-entropy in nats per token, dropout off.   ids, targets (B, T)"""
-        logits, _ = self.forward(ids, keep=False)
-        return cross_entropy_forward(logits, self.check_ids(targets), out=logits)[0]
+        """Mean cross-entropy in nats per token, dropout off.   ids (B, T), targets (B, S)
+
+        The S <= T targets are those of the last S positions: the others are read, not scored.
+        """
+        targets = self.check_ids(targets)
+        logits, _ = self.forward(ids, keep=False, last=targets.shape[1])
+        return cross_entropy_forward(logits, targets, out=logits)[0]
 
     def loss_and_gradients(
         self,

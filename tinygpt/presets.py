@@ -40,12 +40,14 @@ PRESETS = {
             "dropout": 0.0,
         },
     ),
-    "python-small": Preset(
-        "the shipped model: the source of Python's standard library, byte by byte",
+    "tales": Preset(
+        "the shipped model, over an hour on two cores; data/tales.txt must be there (see README)",
         {
-            "data": "python", "tokenizer": "bytes", "n_layer": 4, "n_head": 4, "n_embd": 192,
-            "block_size": 128, "batch_size": 24, "steps": 2400, "warmup": 100, "lr": 2e-3,
-            "min_lr": 1e-4, "eval_every": 800,
+            "data": "data/tales.txt", "val_file": "data/tales-held-out.txt",
+            "windows": "documents", "tokenizer": "bpe", "vocab_size": 2048, "n_layer": 4,
+            "n_head": 7, "n_embd": 224, "block_size": 240, "batch_size": 16, "steps": 8400,
+            "warmup": 200, "lr": 2e-3, "min_lr": 2e-5, "eval_every": 600, "sample_every": 1200,
+            "save_every": 0,
         },
     ),
 }  # fmt: skip

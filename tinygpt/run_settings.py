@@ -21,7 +21,7 @@ from tinygpt.presets import PRESETS
 
 GROUPS = {
     "what to learn, and its name": (
-        "data", "run_name", "tokenizer", "vocab_size", "val_file",
+        "data", "run_name", "tokenizer", "vocab_size", "val_file", "windows",
     ),
     "the model": ("n_layer", "n_head", "n_embd", "block_size", "dropout", "recompute"),
     "how long, and how fast it learns": (
@@ -80,6 +80,7 @@ _METAVARS = {
     "run_name": "NAME",
     "val_file": "PATH",
     "tokenizer": "{bpe,bytes,char,gpt2}",
+    "windows": "{anywhere,documents}",
     "device": "{auto,cpu,gpu}",
     "dtype": "{float32,float64}",
 }

@@ -10,7 +10,6 @@ Everything random depends on the seed and the step number alone, so a run that i
 resumed gives the same bits as one that never stopped (with the same number of worker threads).
 """
 
-import hashlib
 import json
 import math
 import platform
@@ -18,17 +17,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
 from tinygpt import __version__
-from tinygpt.backend import Array, select, to_device, to_host
+from tinygpt.backend import select, to_device, to_host
 from tinygpt.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tinygpt.config import TrainConfig
-from tinygpt.data.batches import Batches, split_texts, split_validation
-from tinygpt.data.sources import find_source
-from tinygpt.data.tokens import encode_corpus
+from tinygpt.corpus import Text, prepare_text
 from tinygpt.errors import CheckpointError, ConfigError, DataError, TinyGPTError, VocabularyError
 from tinygpt.evaluation import evaluate_loss
 from tinygpt.generation import generate_text
@@ -40,60 +37,9 @@ from tinygpt.plot import read_log
 from tinygpt.progress import Progress
 from tinygpt.run_settings import config_toml
 from tinygpt.threads import WorkerPool, default_workers, replace_file
-from tinygpt.tokenizers import Tokenizer, make_tokenizer, split_documents
 
 DEFAULT_STEPS = 2000
 CHANGEABLE = ("steps", "epochs", "threads", "device", "run_name")  # when a run is resumed
-
-
-class Text(NamedTuple):
-    """What a run learns from: ids to train on, ids held out, and where they came from."""
-
-    tokenizer: Tokenizer
-    train: Array
-    val: Array
-    name: str
-    sha256: str
-
-
-def prepare_text(config: TrainConfig, tokenizer: Tokenizer | None = None) -> Text:
-    """Read and encode the run's text, with this tokenizer or one made for the text.
-
-    `char` must know the held-out characters too; `bpe` learns its merges from the training text
-    alone. Raises DataError when there is none or too little of it.
-    """
-    source = find_source(config.data)
-    held_out = find_source(config.val_file).texts if config.val_file else []
-    name = config.tokenizer if tokenizer is None else tokenizer.name
-    if name == "bpe" and not held_out:
-        texts, rest = split_texts(source.texts)  # before there are ids to split
-        tokenizer = tokenizer or make_tokenizer(name, "".join(texts), config.vocab_size)
-        train, val = encode_corpus(texts, tokenizer), encode_corpus(rest, tokenizer)
-        halved = len(texts) + len(rest) > len(source.texts)
-        if halved and split_documents(texts[-1])[-1]:
-            train = train[:-1]  # no end-of-text there: the last text goes on in the held-out part
-    else:
-        learnt = source.texts if name == "bpe" else [*source.texts, *held_out]
-        tokenizer = tokenizer or make_tokenizer(name, "".join(learnt), config.vocab_size)
-        train = encode_corpus(source.texts, tokenizer)
-        if held_out:
-            val = encode_corpus(held_out, tokenizer)
-        else:
-            train, val = split_validation(train)
-    _require_enough("training", train, config.block_size + 1, config)
-    _require_enough("held-out", val, 2, config)
-    digest = hashlib.sha256(train.tobytes())
-    digest.update(val.tobytes())
-    return Text(tokenizer, train, val, source.name, digest.hexdigest())
-
-
-def _require_enough(part: str, ids: Array, least: int, config: TrainConfig) -> None:
-    if len(ids) < least:
-        raise DataError(
-            f"the {part} text of {config.data!r} has {len(ids)} tokens and at least {least} are "
-            f"needed with block_size {config.block_size}; give a longer text or a smaller "
-            "--block-size"
-        )
 
 
 def tokens_per_step(config: TrainConfig) -> int:
@@ -151,9 +97,7 @@ class Run:
             eps=config.eps,
             weight_decay=config.weight_decay,
         )
-        self.batches = Batches(
-            text.train, config.block_size, config.batch_size * config.accumulate, config.seed
-        )
+        self.batches = text.batches(config)
         self.step = 0  # optimiser steps done
         self.loss = self.val_loss = self.best_val_loss = math.nan
         self.best_step = 0
@@ -249,7 +193,7 @@ class Run:
     def _evaluate(self, pool: WorkerPool) -> None:
         """Measure the loss on all held-out text; keep the best model so far."""
         measured = evaluate_loss(
-            self.model, self.text.val, block_size=self.config.block_size, pool=pool
+            self.model, self.text.held_out(), context=self.config.block_size, pool=pool
         )
         self.val_loss = measured.loss
         if not self.best_val_loss <= self.val_loss:  # also when there is no best yet (nan)
@@ -265,6 +209,8 @@ class Run:
             "lr": self.lr,
             "tokens_per_second": round(self._tokens / max(self._seconds, 1e-9), 1),
         }
+        if self.text.floor is not None:
+            entry["floor"] = self.text.floor
         log.write(json.dumps(entry) + "\n")
         log.flush()
         progress.report(self.step, self.loss, entry["val_loss"], entry["tokens_per_second"] or 0.0)
@@ -273,10 +219,10 @@ class Run:
     def sample(self, n_tokens: int = 120) -> str:
         """What the model says by now; drawn with a seed of its own, so training is not touched.
 
-        It begins from a newline where the tokenizer knows one: the end-of-text of a single file is
-        in its held-out part, so a model may never have met one.
+        Unless the run is of documents it begins from a newline where the tokenizer knows one: the
+        end-of-text of a single file is in its held-out part, so a model may never have met one.
         """
-        prompt: str | None = "\n"
+        prompt = None if self.text.by_documents else "\n"
         try:
             self.tokenizer.encode("\n")
         except VocabularyError:
@@ -319,6 +265,7 @@ class Run:
                 "sha256": self.text.sha256,
                 "train_tokens": len(self.text.train),
                 "val_tokens": len(self.text.val),
+                "floor": self.text.floor,
                 "position": self.step,
             },
             "versions": {

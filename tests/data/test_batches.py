@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygpt.data import Batches, split_texts, split_validation, windows
+from tinygpt.data import Batches, split_texts, split_validation
 from tinygpt.errors import ConfigError, DataError
 
 
@@ -61,26 +61,6 @@ def test_too_few_ids_for_a_window_are_refused_with_both_lengths(n):
 def test_sizes_below_one_are_refused(block_size, batch_size):
     with pytest.raises(ConfigError, match="must be at least 1"):
         Batches(read_only(10), block_size, batch_size, seed=1)
-    with pytest.raises(ConfigError, match="must be at least 1"):
-        windows(read_only(10), block_size, batch_size)
-
-
-@given(n=st.integers(2, 60), block_size=st.integers(1, 12), batch=st.integers(1, 5))
-@settings(max_examples=100)
-def test_windows_take_every_target_once_in_order(n, block_size, batch):
-    pairs = list(windows(read_only(n), block_size, batch))
-    assert [id for _, y in pairs for id in y.ravel().tolist()] == list(range(1, n))
-    for x, y in pairs:
-        np.testing.assert_array_equal(y, x + 1)
-        assert x.dtype == y.dtype == np.int64
-        assert len(x) <= batch
-    assert all(x.shape[1] == block_size for x, _ in pairs[:-1])
-
-
-@pytest.mark.parametrize("n", [0, 1])
-def test_windows_of_fewer_than_two_ids_are_refused_at_once(n):
-    with pytest.raises(DataError, match=f"has {n} tokens"):
-        windows(read_only(n), block_size=4, batch=1)
 
 
 def test_validation_is_the_last_tenth():

@@ -16,7 +16,8 @@ _HOME = {
     "Batches": "batches",
     "split_texts": "batches",
     "split_validation": "batches",
-    "windows": "batches",
+    "document_starts": "documents",
+    "documents": "documents",
 }
 
 __all__ = sorted(_HOME)

@@ -1,6 +1,6 @@
 """From one long row of ids to the (x, y) that a model learns from: y is x, one token later."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -51,10 +51,19 @@ def split_texts(texts: Sequence[str], fraction: float = 0.1) -> tuple[list[str],
 class Batches:
     """Random windows of a text. ids (N,), N > block_size; batch_size counts global rows.
 
-    Raises DataError when the ids are too few for one window.
+    `starts` (n,) are the places where a window may begin; without them it is any place. Raises
+    DataError when the ids are too few for one window.
     """
 
-    def __init__(self, ids: Ids, block_size: int, batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        ids: Ids,
+        block_size: int,
+        batch_size: int,
+        seed: int,
+        *,
+        starts: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         _require_positive(block_size=block_size, batch_size=batch_size)
         if len(ids) < block_size + 1:
             raise DataError(
@@ -62,40 +71,16 @@ class Batches:
                 f"{block_size + 1}; give more text, or lower block_size"
             )
         self.ids, self.block_size, self.batch_size, self.seed = ids, block_size, batch_size, seed
+        self.starts = starts
 
     def batch(self, step: int) -> Pair:
         """x, y (B, T) of this step, which depend on seed and step alone: resuming needs no more."""
         rng = np.random.default_rng([self.seed, step])
-        starts = rng.integers(0, len(self.ids) - self.block_size, size=(self.batch_size, 1))
+        choices = len(self.ids) - self.block_size if self.starts is None else len(self.starts)
+        starts = rng.integers(0, choices, size=(self.batch_size, 1))
+        if self.starts is not None:
+            starts = self.starts[starts]
         return _pair(self.ids[starts + np.arange(self.block_size + 1)])
-
-
-def windows(ids: Ids, block_size: int, batch: int) -> Iterator[Pair]:
-    """Every token after the first as a target exactly once: x, y (up to `batch`, block_size).
-
-    Windows follow one another without overlap; the last may be shorter and then comes alone.
-    Raises DataError for fewer than two ids.
-
-    >>> [y.tolist() for x, y in windows(np.arange(8), block_size=2, batch=2)]
-    [[[1, 2], [3, 4]], [[5, 6]], [[7]]]
-    """
-    _require_positive(block_size=block_size, batch=batch)
-    if len(ids) < 2:
-        raise DataError(
-            f"the text to measure has {len(ids)} tokens and the first predicts the second; "
-            "give at least two"
-        )
-    return _windows(ids, block_size, batch)
-
-
-def _windows(ids: Ids, block_size: int, batch: int) -> Iterator[Pair]:
-    full = (len(ids) - 1) // block_size
-    for first in range(0, full, batch):
-        starts = block_size * np.arange(first, min(first + batch, full))[:, None]
-        yield _pair(ids[starts + np.arange(block_size + 1)])
-    rest = ids[full * block_size :]
-    if len(rest) > 1:
-        yield _pair(rest[None])
 
 
 def _pair(rows: Ids) -> Pair:

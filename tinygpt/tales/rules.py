@@ -22,11 +22,11 @@ RULES = {
     "time": "[morning|afternoon|evening]",
     "end": """
 [[From then on|From that day on|After that], the {trait} {kind} and the {kin} [dined together|were
-    never apart|were best friends|never quarrelled].|That night the {kin} [sang|danced|told jokes] in
-    {home.the} [until dawn|for hours|till the candles went out].|So the {trait} {kind} went
-    [home|back] to {home.the} [whistling|singing|smiling], and {friend} [went too|waved].|[These
-    days|Nowadays|Now] the {kin} has a [chair|bed|corner] in {home.the}, [by the window|by the
-    stove|under the roof].|In {home.the}, {hero} and the {kin} [laugh|talk|sing|joke] about it
-    [still|to this day|every winter].]
+    never apart|were best friends|never quarrelled].|That night the {kin} [sang|danced|told
+    jokes] in {home.the} [until dawn|for hours|till the candles went out].|So the {trait} {kind}
+    went [home|back] to {home.the} [whistling|singing|smiling], and {friend} [went
+    too|waved].|[These days|Nowadays|Now] the {kin} has a [chair|bed|corner] in {home.the}, [by the
+    window|by the stove|under the roof].|In {home.the}, {hero} and the {kin} [laugh|talk|sing|joke]
+    about it [still|to this day|every winter].]
 """,
 }
