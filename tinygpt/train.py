@@ -125,7 +125,7 @@ def _train(settings: dict[str, Any], arguments: Namespace) -> int:
             f"--stop-at is {arguments.stop_at} and {r.step} steps are done; give a later one"
         )
     _say(r.headline())
-    progress = Progress(sys.stderr, steps=r.steps, first_step=r.step)
+    progress = Progress(sys.stderr, steps=r.steps, first_step=r.step, floor=r.text.floor)
     interrupt = _Interrupt()
     r.train(progress, stop_at=arguments.stop_at, interrupted=interrupt.asked)
     try:
