@@ -309,6 +309,7 @@ def test_a_run_of_tales_shows_how_far_above_the_floor_it_is(home, capsys):
 
 def test_without_matplotlib_one_sentence_says_what_to_install(home, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    (tmp_path / "log.jsonl").write_text("")
     with pytest.raises(BackendError, match=r"pip install 'tinygpt\[plot\]'"):
         plot_losses(tmp_path / "log.jsonl", tmp_path / "loss.png")
 
