@@ -1,12 +1,12 @@
-"""Cached = streamed = one by one = the plain loop, token for token, also past the window."""
+"""Text: streamed = whole = batched, where it stops, what is shown and what is refused."""
 
 import doctest
-import math
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import strict_xp
+from decoding_oracle import plain_loop, random_model
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -18,68 +18,13 @@ from tinygpt.generation import (
     StopStrings,
     generate_batch,
     generate_text,
-    stream_ids,
     stream_text,
 )
 from tinygpt.model import GPT
-from tinygpt.sampling import sample_next
 from tinygpt.tokenizers import ByteTokenizer, CharTokenizer
 
 BYTES = ByteTokenizer()
 LETTERS = CharTokenizer("\nabcdefgh")
-
-
-def random_model(vocab_size=9, block_size=8, n_layer=1, n_head=2, n_embd=8, seed=0):
-    """A float64 model with weights of order one, so that its choices differ from place to place."""
-    config = ModelConfig(vocab_size, block_size, n_layer, n_head, n_embd)
-    model = GPT(config, seed=seed, dtype=np.float64)
-    model.flat += np.random.default_rng(seed).normal(0, 0.4, model.flat.shape)
-    return model
-
-
-def plain_loop(model, ids, sampling, rng, eos_id=None):
-    """The oracle: no cache, every token from the whole window."""
-    block_size = model.config.block_size
-    hop = max(1, block_size // 4)
-    known = list(ids)
-    for _ in range(sampling.max_new_tokens):
-        n = len(known)
-        s = 0 if n <= block_size else math.ceil((n - block_size) / hop) * hop
-        logits, _ = model.forward(np.array([known[s:n]]))
-        chosen = sample_next(logits[0, -1], known, sampling, rng)
-        if chosen == eos_id:
-            break
-        known.append(chosen)
-    return known[len(ids) :]
-
-
-@st.composite
-def cases(draw):
-    block_size = draw(st.integers(1, 9))
-    model = random_model(
-        vocab_size=draw(st.integers(1, 9)),
-        block_size=block_size,
-        n_layer=draw(st.integers(1, 2)),
-        n_head=draw(st.sampled_from([1, 2])),
-        seed=draw(st.integers(0, 99)),
-    )
-    token = st.integers(0, model.config.vocab_size - 1)
-    ids = draw(st.lists(token, min_size=1, max_size=3 * block_size))
-    sampling = SamplingConfig(
-        max_new_tokens=draw(st.integers(1, 2 * block_size + 3)),
-        temperature=draw(st.sampled_from([0.0, 0.7, 1.5])),
-        top_k=draw(st.sampled_from([None, 1, 4, 50])),
-        top_p=draw(st.sampled_from([None, 0.6])),
-        repetition_penalty=draw(st.sampled_from([1.0, 1.4])),
-    )
-    return model, ids, sampling, draw(st.sampled_from([None, 0]))
-
-
-@given(cases(), st.integers(0, 2**40))
-def test_cached_generation_is_the_plain_loop_token_for_token(case, seed):
-    model, ids, sampling, eos_id = case
-    cached = stream_ids(model, ids, sampling, np.random.default_rng(seed), eos_id=eos_id)
-    assert list(cached) == plain_loop(model, ids, sampling, np.random.default_rng(seed), eos_id)
 
 
 def test_generation_says_the_same_on_the_double_of_cupy():
@@ -89,17 +34,6 @@ def test_generation_says_the_same_on_the_double_of_cupy():
     assert generate_text(device, LETTERS, "abc", **settings) == generate_text(
         host, LETTERS, "abc", **settings
     )
-
-
-def test_the_window_moves_by_a_quarter_and_the_cache_is_refilled_only_then(monkeypatch):
-    model = random_model(block_size=8)
-    lengths = []
-    forward = model.forward
-    monkeypatch.setattr(
-        model, "forward", lambda ids, **kw: lengths.append(ids.shape[1]) or forward(ids, **kw)
-    )
-    list(stream_ids(model, [1] * 7, SamplingConfig(max_new_tokens=6), np.random.default_rng(0)))
-    assert lengths == [7, 1, 7, 1, 7, 1]
 
 
 def test_streamed_whole_and_batched_text_are_the_same():
@@ -259,8 +193,6 @@ def test_one_text_is_no_batch():
 def test_a_prompt_that_the_model_does_not_know_is_refused():
     with pytest.raises(VocabularyError, match="token id 97 and the model knows 0 to 8"):
         stream_text(random_model(), BYTES, "a")
-    with pytest.raises(ConfigError, match="empty"):
-        next(stream_ids(random_model(), [], SamplingConfig(), np.random.default_rng(0)))
 
 
 def test_the_worked_numbers_in_the_docstrings_hold():

@@ -28,7 +28,7 @@ ROWS = [
     "model",
     "parallel",
     "checkpoint convert",
-    "sampling generation",
+    "sampling decoding generation",
     "evaluation",
     "lesson_checks",
     "commands progress plot presets run_settings training explain proofs interactive "

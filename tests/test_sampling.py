@@ -67,9 +67,9 @@ def test_top_p_keeps_the_least_set_that_reaches_p_and_never_none(x, p):
 
 def test_top_p_sees_only_what_top_k_left():
     x = np.log([0.4, 0.3, 0.2, 0.1])
-    probs = next_probs(x, [], SamplingConfig(temperature=1, top_k=2, top_p=0.5))
+    probs = next_probs(x, SamplingConfig(temperature=1, top_k=2, top_p=0.5))
     assert probs.tolist() == [1, 0, 0, 0]  # 0.4 / 0.7 > 0.5; without top-k two would stay
-    assert np.count_nonzero(next_probs(x, [], SamplingConfig(temperature=1, top_p=0.5))) == 2
+    assert np.count_nonzero(next_probs(x, SamplingConfig(temperature=1, top_p=0.5))) == 2
 
 
 @given(logits, st.lists(st.integers(0, 11), max_size=30), st.floats(0.5, 3.0))
@@ -83,23 +83,21 @@ def test_the_penalty_acts_once_per_distinct_token_and_by_its_sign(x, ids, penalt
 
 @given(logits, shares, counts)
 def test_k_one_and_small_p_and_temperature_zero_agree(x, p, k):
-    greedy = next_probs(x, [], SamplingConfig(temperature=0, top_k=k, top_p=p))
+    greedy = next_probs(x, SamplingConfig(temperature=0, top_k=k, top_p=p))
     assert np.argmax(greedy) == np.argmax(x)
     for setting in ({"top_k": 1}, {"top_p": 1e-9}):
-        assert next_probs(x, [], SamplingConfig(temperature=1, **setting)).tolist() == (
-            greedy.tolist()
-        )
+        assert next_probs(x, SamplingConfig(temperature=1, **setting)).tolist() == (greedy.tolist())
 
 
 @given(logits, st.integers(-50, 50))
 def test_a_shift_of_all_logits_changes_nothing(x, shift):
     config = SamplingConfig(temperature=0.5, top_k=5, top_p=0.7)
-    np.testing.assert_array_equal(next_probs(x + shift, [], config), next_probs(x, [], config))
+    np.testing.assert_array_equal(next_probs(x + shift, config), next_probs(x, config))
 
 
 @pytest.mark.parametrize("temperature", [5e-324, 1e-300, 1e-10, 1e300])
 def test_no_temperature_overflows(temperature):
-    probs = next_probs(np.array([1.0, 800.0, -900.0]), [], SamplingConfig(temperature=temperature))
+    probs = next_probs(np.array([1.0, 800.0, -900.0]), SamplingConfig(temperature=temperature))
     assert probs.sum() == pytest.approx(1)
     assert probs[1] == probs.max()
 
@@ -107,7 +105,7 @@ def test_no_temperature_overflows(temperature):
 @pytest.mark.parametrize("penalty", [1e-308, 1e308])
 def test_no_penalty_overflows(penalty):
     config = SamplingConfig(temperature=1, repetition_penalty=penalty)
-    assert next_probs(np.array([9.0, -9.0, 1.0]), [0, 1], config).sum() == pytest.approx(1)
+    assert next_probs(np.array([9.0, -9.0, 1.0]), config, prompt=[0, 1]).sum() == pytest.approx(1)
 
 
 def test_temperature_divides_the_differences():
@@ -133,7 +131,7 @@ def test_draws_follow_the_distribution():
     rng = np.random.default_rng(7)
     config = SamplingConfig(temperature=1)
     n = 4000
-    seen = np.bincount([sample_next(x, [], config, rng) for _ in range(n)], minlength=4)
+    seen = np.bincount([sample_next(x, config, rng) for _ in range(n)], minlength=4)
     expected = n * np.exp(x)
     chi2 = float(((seen - expected) ** 2 / expected).sum())
     assert chi2 < 16.27  # three degrees of freedom, one in a thousand
@@ -143,10 +141,10 @@ def test_inputs_are_not_written_and_float32_is_sampled_in_float64():
     x = np.array([0.1, 0.7, 0.2], np.float32)
     x.flags.writeable = False
     config = SamplingConfig(temperature=0.9, top_k=2, top_p=0.9, repetition_penalty=1.3)
-    assert next_probs(x, [1, 1], config).dtype == np.float64
+    assert next_probs(x, config, prompt=[1], output=[1]).dtype == np.float64
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 def test_logits_that_are_not_numbers_are_refused_in_a_sentence(broken):
     with pytest.raises(TinyGPTError, match="not numbers"):
-        sample_next(np.array([0.0, broken]), [], SamplingConfig(), np.random.default_rng(0))
+        sample_next(np.array([0.0, broken]), SamplingConfig(), np.random.default_rng(0))
