@@ -15,9 +15,9 @@ import pytest
 
 from tinygpt.checkpoint import save_checkpoint
 from tinygpt.config import ModelConfig, SamplingConfig
+from tinygpt.display import show
 from tinygpt.generate import ALIASES, build_parser, main
 from tinygpt.generation import Generation, generate_text
-from tinygpt.interactive import show
 from tinygpt.model import GPT
 from tinygpt.tokenizers import ByteTokenizer, CharTokenizer
 
@@ -345,7 +345,8 @@ def test_every_piece_is_flushed_as_it_comes():
     sampling = SamplingConfig(max_new_tokens=24)
     pieces = list(Generation(make_model(257), BYTES, "ab", sampling, seed=3))
     out = Recorder()
-    show(Generation(make_model(257), BYTES, "ab", sampling, seed=3), out)
+    sample = Generation(make_model(257), BYTES, "ab", sampling, seed=3)
+    show(sample, sample, out)
     said = ["".join(pieces[:n]) for n in range(len(pieces) + 1)]
     assert len(pieces) > 3
     assert out.seen == [*said, said[-1] + "\n"]

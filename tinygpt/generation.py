@@ -107,7 +107,10 @@ class Generation(Sample):
     def finish(self, reason: FinishReason) -> None:
         """End the text, once; what was held back is certain now."""
         if self.finish_reason is None:
-            self.text += self._stop.push(self._stream.finish())
+            tail = self._stream.finish()
+            if tail:  # bytes that never made a character: of the last token
+                self.ends[-1] += len(tail)
+            self.text += self._stop.push(tail)
             super().finish("stop" if self._stop.found else reason)
             self.text += self._stop.finish()
 
