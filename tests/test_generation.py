@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from tinygpt import generation
 from tinygpt.config import ModelConfig, SamplingConfig
+from tinygpt.decoding import draw_together
 from tinygpt.errors import ConfigError, VocabularyError
 from tinygpt.generation import (
     Generation,
     StopStrings,
     generate_batch,
     generate_text,
+    pieces,
     stream_text,
 )
 from tinygpt.model import GPT
@@ -44,6 +46,98 @@ def test_streamed_whole_and_batched_text_are_the_same():
     assert generate_batch(model, LETTERS, prompts, **settings) == alone
     assert ["".join(stream_text(model, LETTERS, p, **settings)) for p in prompts] == alone
     assert all(alone)
+
+
+def test_the_texts_of_a_batch_are_those_alone_in_whatever_company():
+    model = random_model()
+    settings = {"max_new_tokens": 25, "temperature": 1.5, "stop": ("ab", "h")}
+    prompts = ["a", "bcdefgh" * 3, None, "dd"]
+    samples = [
+        Generation(model, LETTERS, p, SamplingConfig(**settings), seed=9, sample=i)
+        for p in prompts
+        for i in range(3)
+    ]
+    alone = ["".join(sample) for sample in samples]
+    assert len({sample.finish_reason for sample in samples}) == 2
+    assert len({len(sample.ids) for sample in samples}) > 4
+    for size in (1, 2, 5, 32):
+        assert alone == generate_batch(
+            model, LETTERS, prompts, seed=9, num_samples=3, batch_size=size, **settings
+        )
+
+
+def test_a_sample_can_be_followed_while_its_batch_is_drawn():
+    model = random_model()
+    one, two = (
+        Generation(model, LETTERS, "a", SamplingConfig(max_new_tokens=n), seed=1, sample=n)
+        for n in (9, 4)
+    )
+    steps = draw_together(model, [one, two])
+    followed = list(pieces(one, steps))
+    assert (len(followed), "".join(followed)) == (9, one.text)
+    assert two.finish_reason == "length"  # drawn meanwhile
+    assert "".join(pieces(two, steps)) == two.text != ""
+
+
+def test_a_callback_sees_every_token_and_may_end_the_text():
+    model, seen = random_model(), []
+    settings = {"seed": 3, "max_new_tokens": 20, "logprobs": 2}
+
+    def follow(sample):
+        seen.append((sample.ids[-1], sample.logprobs[-1].chosen, sample.text))
+        if len(sample.ids) == 6:
+            sample.finish("cancelled")
+
+    text = generate_text(model, LETTERS, "abc", on_token=follow, **settings)
+    assert text == generate_text(model, LETTERS, "abc", **settings)[:6] == seen[-1][2]
+    assert len(seen) == 6
+    assert LETTERS.decode([token for token, _, _ in seen]) == text
+    assert all(log_prob < 0 for _, log_prob, _ in seen)
+
+
+def test_a_callback_may_end_one_text_of_a_batch_and_the_others_go_on():
+    model, settings = random_model(), {"seed": 3, "max_new_tokens": 20}
+
+    def follow(sample):
+        if sample.prompt == "b":
+            sample.finish("cancelled")
+
+    prompts = ["a", "b", "c"]
+    whole = generate_batch(model, LETTERS, prompts, **settings)
+    cut = generate_batch(model, LETTERS, prompts, on_token=follow, **settings)
+    assert cut == [whole[0], whole[1][:1], whole[2]]
+
+
+def test_what_was_held_back_is_said_when_a_text_is_cancelled():
+    sampling = SamplingConfig(temperature=0, stop=("cx",), max_new_tokens=9)
+    sample = Generation(says("abcd"), BYTES, "\n", sampling, seed=0)
+    for _ in sample:
+        if sample.text == "ab" and len(sample.ids) == 2:
+            break
+    sample.say(ord("c"))
+    assert sample.text == "ab"
+    sample.finish("cancelled")
+    assert (sample.text, sample.finish_reason) == ("abc", "cancelled")
+    sample.finish("length")
+    assert (sample.text, sample.finish_reason) == ("abc", "cancelled")
+
+
+def test_a_stream_that_is_closed_draws_no_more():
+    drawn = []
+    stream = stream_text(random_model(), LETTERS, "a", max_new_tokens=50, on_token=drawn.append)
+    for _ in range(3):
+        next(stream)
+    stream.close()
+    assert len(drawn) == 3
+    assert list(stream) == []
+
+
+def test_stop_ids_end_the_text_beside_end_of_text():
+    settings = {"temperature": 0, "max_new_tokens": 9}
+    assert generate_text(says("abcd"), BYTES, "\n", stop_ids=[ord("c"), 7], **settings) == "ab"
+    assert generate_text(says("abcd"), BYTES, "\n", stop_ids=[7], **settings) == "abcd"
+    never = {"stop_ids": [ord("d")], "eos_id": -1}
+    assert generate_text(says("abcd"), BYTES, "\n", **never, **settings) == "abc"
 
 
 def test_sample_i_draws_from_the_generator_of_seed_and_i():
@@ -175,7 +269,15 @@ def test_without_a_prompt_it_begins_from_end_of_text_or_a_newline_or_id_zero():
         ("xyz", {}, VocabularyError, "x"),
         ("a", {"eos_id": 9}, VocabularyError, "eos_id is 9"),
         ("a", {"eos_id": -2}, VocabularyError, "eos_id is -2"),
+        ("a", {"stop_ids": [3, 9]}, VocabularyError, "a stop id is 9"),
+        ("a", {"stop_ids": [-1]}, VocabularyError, "a stop id is -1"),
         ("a", {"seed": -1}, ConfigError, "seed is -1"),
+        ("a", {"min_p": 1.5}, ConfigError, "min_p is 1.5"),
+        ("a", {"presence_penalty": 1e300}, ConfigError, "presence_penalty is 1e"),
+        ("a", {"frequency_penalty": float("nan")}, ConfigError, "frequency_penalty is nan"),
+        ("a", {"window_hop": 0}, ConfigError, "window_hop is 0"),
+        ("a", {"window_hop": 9}, ConfigError, "window_hop is 9 and the model's block_size is 8"),
+        ("a", {"logprobs": -1}, ConfigError, "logprobs is -1"),
         ("a", {"top_p": 0}, ConfigError, "top_p is 0"),
         ("a", {"stop": ""}, ConfigError, "stop string is empty"),
     ],
@@ -183,6 +285,16 @@ def test_without_a_prompt_it_begins_from_end_of_text_or_a_newline_or_id_zero():
 def test_what_cannot_be_is_refused_before_the_first_piece(prompt, settings, error, words):
     with pytest.raises(error, match=words):
         stream_text(random_model(), LETTERS, prompt, **settings)
+
+
+@pytest.mark.parametrize("name", ["num_samples", "batch_size"])
+def test_a_batch_of_nothing_is_refused(name):
+    with pytest.raises(ConfigError, match=f"{name} is 0"):
+        generate_batch(random_model(), LETTERS, ["a"], **{name: 0})
+
+
+def test_no_prompts_are_no_texts():
+    assert generate_batch(random_model(), LETTERS, []) == []
 
 
 def test_one_text_is_no_batch():
