@@ -55,7 +55,7 @@ class StopStrings:
 
 
 class Generation(Sample):
-    """One sample in the making, as text: iterate, once, for its pieces as they come.
+    """One sample in the making, as text: iterate for its pieces as they come.
 
     Besides what a Sample has (its ids include those of a stop string):
     prompt         the text that it continues, or None (prompt_ids: what generation begins from)
@@ -89,7 +89,6 @@ class Generation(Sample):
         self._model = model
         self._stream = TextStream(tokenizer)
         self._stop = StopStrings(sampling.stop)
-        self._decoded = 0
 
     def __iter__(self) -> Iterator[str]:
         return pieces(self, draw_together(self._model, [self]))
@@ -98,8 +97,7 @@ class Generation(Sample):
         """Add a token to ids and what it makes certain to the text."""
         super().say(token)
         piece = self._stream.push(token)
-        self._decoded += len(piece)
-        self.ends.append(self._decoded)
+        self.ends.append((self.ends or [0])[-1] + len(piece))
         self.text += self._stop.push(piece)
         if self._stop.found:
             super().finish("stop")
@@ -188,6 +186,7 @@ OnToken = Callable[[Generation], object]
 def _drawn(
     model: GPT, samples: Sequence[Generation], on_token: OnToken | None, batch_size: int = 1
 ) -> Iterator[Generation]:
+    """`draw_together`, with a call after each token."""
     for sample in draw_together(model, samples, batch_size=batch_size):
         if on_token is not None:
             on_token(sample)
