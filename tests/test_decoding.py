@@ -142,6 +142,18 @@ def test_one_pass_a_step_serves_all_rows_and_those_that_wait_take_freed_rows(mon
     assert shapes == [(2, 1)] * 6 + [(1, 1)] * 3
 
 
+def test_a_text_in_a_freed_row_knows_nothing_of_the_one_before():
+    """The second prompt is as long as what its row of the cache already holds, and one more."""
+    model, sampling = random_model(), SamplingConfig(max_new_tokens=1, temperature=0)
+    for seed in range(9):
+        ids = np.random.default_rng(seed).integers(0, 9, 7).tolist()
+        samples = [
+            Sample(model.config, p, sampling, np.random.default_rng(0)) for p in (ids[:3], ids[3:])
+        ]
+        list(draw_together(model, samples, batch_size=1))
+        assert samples[1].ids == plain_loop(model, ids[3:], sampling, np.random.default_rng(0))
+
+
 def test_a_text_can_be_ended_from_outside_and_the_others_go_on():
     model, sampling = random_model(), SamplingConfig(max_new_tokens=6)
     one, two = (Sample(model.config, [i], sampling, np.random.default_rng(i)) for i in (1, 2))

@@ -163,6 +163,16 @@ def test_samples_come_in_order_and_the_same_whatever_the_batch(say):
     assert parts[3] == "bcd" * 9 + continuation("bcd" * 9)
 
 
+@pytest.mark.parametrize(("flags", "rows"), [((), 5), (("--batch-size", "2"), 2)])
+def test_so_many_samples_are_drawn_side_by_side(say, monkeypatch, flags, rows):
+    read, forward = [], GPT.forward
+    monkeypatch.setattr(
+        GPT, "forward", lambda self, ids, **kw: read.append(len(ids)) or forward(self, ids, **kw)
+    )
+    say("--num-samples", "5", "--max-new-tokens", "2", "--eos-id", "-1", *flags)
+    assert max(read) == rows
+
+
 def test_without_colours_probabilities_are_listed_token_by_token(say):
     out, err = say("--prompt", "ab", "--show-probs", "--tokenizer", "bytes", *SEEDED)
     prompt, *lines = out.splitlines()

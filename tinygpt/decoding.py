@@ -158,8 +158,8 @@ def draw_together(
         for i in reversed(range(len(running))):
             if running[i].finish_reason is None:
                 continue
-            kv.lengths[i] = 0
             if (successor := next(waiting, None)) is not None:
+                kv.lengths[i] = 0
                 running[i] = successor
             else:
                 kv.drop(i)
