@@ -397,7 +397,8 @@ def test_a_session_goes_on_from_the_page_and_obeys_its_commands(folder):
     lines = [
         "hello", "/temperature 0", "/max-new-tokens 4", "more", "", "/reset", "hello", "//x",
         "/top-k 0", "/top-k many", "/seed -1", "/dance", "/top-k off", "/stop q", "/stop off",
-        "/eos-id off", "/settings", "/history", "/help", "/quit", "never",
+        "/eos-id off", "/min-p 2", "/min-p 0.2", "/min-p off", "/presence-penalty 0.25",
+        "/frequency-penalty x", "/window-hop 0", "/window-hop off", "/settings", "/history", "/help", "/quit", "never",
     ]  # fmt: skip
     process = start(
         folder, "--run-name", "tiny", "--interactive", "--quiet", *SEEDED, stdin=subprocess.PIPE
@@ -413,7 +414,8 @@ def test_a_session_goes_on_from_the_page_and_obeys_its_commands(folder):
     assert out == f"{first}\n{second}\n{third}\n{fourth}\n{fifth}\n"
     assert status == 0
     errors = [line for line in err.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 4
+    assert len(errors) == 7
+    assert "presence_penalty=0.25" in err
     assert f"hello{fourth}\n/x{fifth}\n" in err
     assert "max_new_tokens=4" in err
     assert "/repetition-penalty" in err
