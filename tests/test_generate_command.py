@@ -398,7 +398,8 @@ def test_a_session_goes_on_from_the_page_and_obeys_its_commands(folder):
         "hello", "/temperature 0", "/max-new-tokens 4", "more", "", "/reset", "hello", "//x",
         "/top-k 0", "/top-k many", "/seed -1", "/dance", "/top-k off", "/stop q", "/stop off",
         "/eos-id off", "/min-p 2", "/min-p 0.2", "/min-p off", "/presence-penalty 0.25",
-        "/frequency-penalty x", "/window-hop 0", "/window-hop off", "/settings", "/history", "/help", "/quit", "never",
+        "/frequency-penalty x", "/window-hop 0", "/window-hop off", "/settings",
+        "/history", "/help", "/quit", "never",
     ]  # fmt: skip
     process = start(
         folder, "--run-name", "tiny", "--interactive", "--quiet", *SEEDED, stdin=subprocess.PIPE
