@@ -140,6 +140,16 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def peak_memory() -> int | None:
+    """The most bytes of memory that this process has held, or None where that is not known."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts in bytes
+
+
 def memory_available() -> int | None:
     """Bytes of memory that can be had now, or None where the platform does not say."""
     try:
