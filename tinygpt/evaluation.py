@@ -11,6 +11,7 @@ from tinygpt import tales
 from tinygpt.backend import Array
 from tinygpt.config import SamplingConfig
 from tinygpt.data.tokens import Ids
+from tinygpt.decoding import draw_together
 from tinygpt.errors import ConfigError, DataError
 from tinygpt.generation import Generation
 from tinygpt.model import GPT
@@ -134,21 +135,33 @@ def count_tales(
     samples: int,
     *,
     seed: int,
+    batch_size: int = 32,
     done: Callable[[], object] | None = None,
 ) -> int:
     """How many of so many samples are tales: at temperature 1, from end-of-text to end-of-text.
 
-    Sample i draws from default_rng([seed, i]); `done` is told of each.
+    Sample i draws from default_rng([seed, i]); up to `batch_size` are drawn side by side. `done`
+    is called as each begins.
     """
     settings = SamplingConfig(temperature=1.0, max_new_tokens=model.config.block_size)
-    found = 0
-    for i in range(samples):
-        sample = Generation(model, tokenizer, None, settings, seed=seed, sample=i)
-        text = "".join(sample).removesuffix("\n")  # a corpus gives each tale a line of its own
-        found += sample.finish_reason == "stop" and tales.log_prob(text) is not None
-        if done:
-            done()
-    return found
+    told = [
+        Generation(model, tokenizer, None, settings, seed=seed, sample=i) for i in range(samples)
+    ]
+
+    def begun() -> Iterator[Generation]:
+        for sample in told:
+            if done:
+                done()
+            yield sample
+
+    for _ in draw_together(model, begun(), batch_size=batch_size):
+        pass
+    return sum(
+        sample.finish_reason == "stop"
+        # a corpus gives each tale a line of its own
+        and tales.log_prob(sample.text.removesuffix("\n")) is not None
+        for sample in told
+    )
 
 
 def text_bytes(ids: Array, tokenizer: ByteVocabulary) -> int:
