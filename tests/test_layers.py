@@ -29,7 +29,7 @@ ROWS = [
     "parallel",
     "checkpoint convert",
     "sampling decoding generation",
-    "evaluation",
+    "evaluation choices",
     "lesson_checks",
     "commands progress plot presets run_settings training explain proofs display "
     "interactive regression train generate evaluate tokenize prove bench data.__main__ "
