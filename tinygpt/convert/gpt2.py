@@ -38,7 +38,7 @@ def to_gpt2(checkpoint: Path, folder: Path) -> None:
     Raises CheckpointError when it exists, or the checkpoint cannot be read or its tokenizer is of
     characters; BackendError without safetensors.
     """
-    import_safetensors()
+    safetensors = import_safetensors()
     require(not folder.exists(), f"{folder} exists already; give another name, or move it away")
     loaded = load_checkpoint(checkpoint, verify=True)
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
@@ -46,9 +46,9 @@ def to_gpt2(checkpoint: Path, folder: Path) -> None:
         temporary.mkdir(parents=True)
         _write(temporary, loaded)
         replace_file(temporary, folder)
-    except OSError as error:
+    except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(
-            f"{folder} could not be written ({error.strerror or error}); make room or choose "
+            f"{folder} could not be written ({getattr(error, 'strerror', None) or error}); make room or choose "
             "another place"
         ) from error
     finally:
