@@ -47,9 +47,9 @@ def to_gpt2(checkpoint: Path, folder: Path) -> None:
         _write(temporary, loaded)
         replace_file(temporary, folder)
     except (OSError, safetensors.SafetensorError) as error:
+        cause = getattr(error, "strerror", None) or error
         raise CheckpointError(
-            f"{folder} could not be written ({getattr(error, 'strerror', None) or error}); make room or choose "
-            "another place"
+            f"{folder} could not be written ({cause}); make room or choose another place"
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

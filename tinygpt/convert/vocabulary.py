@@ -1,5 +1,6 @@
 """A folder's vocabulary <-> a tokenizer: the same text gets the same ids on both sides."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from tinygpt.tokenizers import (
 )
 from tinygpt.tokenizers.bpe import join_pairs
 from tinygpt.tokenizers.bpe_train import SPLIT_PATTERN
-from tinygpt.tokenizers.gpt2_like import BYTE_OF, from_letters, to_letters
+from tinygpt.tokenizers.gpt2_like import from_letters, to_letters
 from tinygpt.tokenizers.protocol import END_OF_TEXT
 
 Merge = tuple[str, str]
@@ -26,12 +27,8 @@ class Vocabulary(NamedTuple):
 
     ids: dict[str, int]
     merges: list[Merge]
+    special: Collection[str]  # names of tokens that are no text
     ours: bool = False  # cut by tinygpt's own pattern instead of GPT-2's
-
-    def special(self) -> list[int]:
-        """Ids that are neither a byte nor joined from two tokens."""
-        made = {*BYTE_OF, *(left + right for left, right in self.merges)}
-        return [id for token, id in self.ids.items() if token not in made]
 
 
 def read_tokenizer(folder: Path, vocab_size: int) -> Tokenizer:
@@ -53,7 +50,8 @@ def read_tokenizer(folder: Path, vocab_size: int) -> Tokenizer:
     tokens |= {id: f"<|unused-{id}|>" for id in unused}
     try:
         tokenizer = GPT2LikeTokenizer(
-            [tokens[id] for id in range(vocab_size)], [*found.special(), *unused]
+            [tokens[id] for id in range(vocab_size)],
+            [*(found.ids[name] for name in found.special if name in found.ids), *unused],
         )
         require(
             merges_of(tokenizer.ranks) == found.merges,
@@ -127,13 +125,14 @@ def _read_vocabulary(folder: Path) -> Vocabulary:
     if lines[0].startswith("#version"):
         del lines[0]
     pairs = [line.split(" ") for line in lines if line]
-    ids = read_json(folder / VOCAB)
-    if (folder / ADDED).exists():
-        ids |= read_json(folder / ADDED)
-    return _checked(folder / VOCAB, ids, pairs)
+    added = read_json(folder / ADDED) if (folder / ADDED).exists() else {}
+    ids = read_json(folder / VOCAB) | added
+    return _checked(folder / VOCAB, ids, pairs, {END_OF_TEXT, *added})
 
 
-def _checked(path: Path, ids: Any, merges: Any, ours: bool = False) -> Vocabulary:
+def _checked(
+    path: Path, ids: Any, merges: Any, special: Collection[str], ours: bool = False
+) -> Vocabulary:
     """The vocabulary, if these are ids and pairs at all."""
     good = isinstance(ids, dict) and all(type(id) is int for id in ids.values())
     require(good, f"{path} has no ids of tokens; fetch it again")
@@ -142,7 +141,7 @@ def _checked(path: Path, ids: Any, merges: Any, ours: bool = False) -> Vocabular
         for pair in merges
     )
     require(good, f"the merges of {path} are not pairs of tokens; fetch it again")
-    return Vocabulary(ids, [(left, right) for left, right in merges], ours)
+    return Vocabulary(ids, [(left, right) for left, right in merges], special, ours)
 
 
 def _from_tokenizer_json(path: Path) -> Vocabulary:
@@ -165,21 +164,23 @@ def _from_tokenizer_json(path: Path) -> Vocabulary:
     added = values.get("added_tokens") or []
     require(
         isinstance(added, list)
-        and all(isinstance(a, dict) and isinstance(a.get("content"), str) for a in added),
-        f"the added_tokens of {path} are not tokens; fetch it again",
+        and all(isinstance(a, dict) and isinstance(a.get("content"), str) for a in added)
+        and all(token.get("special") is True for token in added),
+        f"{path} adds tokens that are not special, which GPT-2's does not; convert a model with a "
+        "vocabulary like GPT-2's",
     )
+    special = {token["content"]: token.get("id") for token in added}
     ids = model.get("vocab")
-    if isinstance(ids, dict):
-        ids = ids | {token["content"]: token.get("id") for token in added}
+    ids = ids | special if isinstance(ids, dict) else ids
     merges = model.get("merges")
     if isinstance(merges, list):  # older files write a pair as one text
         merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in merges]
-    return _checked(path, ids, merges, ours)
+    return _checked(path, ids, merges, special, ours)
 
 
 def _cutting(ours: bool) -> dict[str, Any]:
     """tokenizer.json's name for the way in which text is cut before bytes are joined."""
-    by_bytes = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": not ours}
+    by_bytes = _by_bytes(use_regex=not ours)
     if not ours:
         return by_bytes
     cut = {
@@ -191,12 +192,23 @@ def _cutting(ours: bool) -> dict[str, Any]:
     return {"type": "Sequence", "pretokenizers": [cut, by_bytes]}
 
 
+def _by_bytes(*, use_regex: bool) -> dict[str, Any]:
+    """GPT-2's alphabet; trim_offsets moves no id."""
+    return {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": use_regex,
+    }
+
+
 def _same(found: Any, wanted: Any) -> bool:
     """Whether `found` says all that `wanted` does; use_regex is true where it is not said."""
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(
             _same(found.get(key, True if key == "use_regex" else None), value)
             for key, value in wanted.items()
+            if key != "trim_offsets"
         )
     if isinstance(wanted, list):
         return (
@@ -235,7 +247,6 @@ def _tokenizer_json(
     ids: dict[str, int], merges: list[Merge], special: dict[str, int], ours: bool
 ) -> dict[str, Any]:
     """What the `tokenizers` library reads."""
-    by_bytes = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
     added = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
     return {
         "version": "1.0",
@@ -245,7 +256,7 @@ def _tokenizer_json(
         "normalizer": None,
         "pre_tokenizer": _cutting(ours),
         "post_processor": None,
-        "decoder": {**by_bytes, "use_regex": True},
+        "decoder": _by_bytes(use_regex=True),
         "model": {
             "type": "BPE",
             "dropout": None,
