@@ -182,6 +182,27 @@ def test_old_files_carry_masks_and_a_tied_head(folder, tmp_path):
     np.testing.assert_array_equal(load_checkpoint(tmp_path / "old.h5").flat, plain)
 
 
+def test_an_older_tokenizer_json_says_less_and_means_the_same(folder, tmp_path):
+    def older(values):
+        del values["model"]["type"], values["pre_tokenizer"]["use_regex"]
+        values["model"]["merges"] = [" ".join(pair) for pair in values["model"]["merges"]]
+
+    new = load_checkpoint(converted(folder, tmp_path)).tokenizer
+    tokenizer_json(older)(folder)
+    from_gpt2(folder, tmp_path / "old.h5")
+    assert load_checkpoint(tmp_path / "old.h5").tokenizer.to_json() == new.to_json()
+
+
+def test_a_token_added_later_is_special(tmp_path):
+    folder = shutil.copytree(GOLDEN / "gpt2" / "half", tmp_path / "half")
+    (folder / "added_tokens.json").write_text('{"<pad>": 290}')
+    with pytest.raises(CheckpointError, match="has the id 290 and its model only 290 ids"):
+        from_gpt2(folder, tmp_path / "out.h5")
+    tokenizer = read_tokenizer(folder, 291)
+    assert (tokenizer.eot_id, tokenizer.special) == (289, [289, 290])
+    assert tokenizer.decode([290, *tokenizer.encode("<pad>")]) == "<pad>"
+
+
 def test_a_vocabulary_rounded_up_gets_tokens_that_say_nothing(folder, tmp_path):
     def pad(tensors):
         wte = tensors["transformer.wte.weight"]

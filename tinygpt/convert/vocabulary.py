@@ -150,7 +150,7 @@ def _from_tokenizer_json(path: Path) -> Vocabulary:
     model = model if isinstance(model, dict) else {}
     affixes = ("continuing_subword_prefix", "end_of_word_suffix")
     require(
-        model.get("type") == "BPE"
+        model.get("type", "BPE") == "BPE"  # older files do not say it
         and not any(model.get(name) for name in affixes)
         and values.get("normalizer") is None,
         f"{path} is not a byte-pair vocabulary such as GPT-2's; convert a model that has one",
