@@ -17,6 +17,7 @@ _COMPUTED = {
     "scale_attn_by_inverse_layer_idx": (False,),
     "reorder_and_upcast_attn": (False,),
     "add_cross_attention": (False,),
+    "tie_word_embeddings": (True,),
 }
 _SIZES = {
     "vocab_size": "vocab_size",
@@ -68,7 +69,6 @@ def config_values(config: ModelConfig, eot_id: int | None) -> dict[str, Any]:
         **{f"{where}_pdrop": config.dropout for where in ("attn", "embd", "resid")},
         "bos_token_id": eot_id,
         "eos_token_id": eot_id,
-        "tie_word_embeddings": True,
     }
 
 

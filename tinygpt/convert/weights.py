@@ -145,12 +145,12 @@ def _files(folder: Path) -> list[Path]:
         return [folder / ONE_FILE]
     if (folder / INDEX).exists():
         shards = read_json(folder / INDEX).get("weight_map")
-        names = set(shards.values()) if isinstance(shards, dict) else set()
+        names = list(shards.values()) if isinstance(shards, dict) else []
         require(bool(names), f"{folder / INDEX} names no files; fetch it again")
         for name in names:
             plain = isinstance(name, str) and name == Path(name).name
             require(plain, f"{folder / INDEX} names the file {name!r:.80}, not one of its folder")
-        return [folder / name for name in sorted(names)]
+        return [folder / name for name in sorted(set(names))]
     pickled = (folder / "pytorch_model.bin").exists()
     other = ", but a pickle (never opened: it can run code)" if pickled else ""
     raise CheckpointError(
