@@ -308,6 +308,7 @@ DAMAGES = {
     "shard gone": (index({"wte.weight": "a.safetensors"}), r"a\.safetensors is missing"),
     "shard elsewhere": (index({"wte.weight": "../plain/x"}), r"'\.\./plain/x', not one of its"),
     "shard a list": (index({"wte.weight": []}), r"names the file \[\], not one of its"),
+    "shard unnameable": (index({"wte.weight": "\ud800"}), r"is missing, damaged or no safe"),
     "shards none": (index({}), r"names no files"),
     "missing": (tensors(lambda t: t.pop(W)), r"lacks the tensor h\.0\.attn\.c_attn\.weight"),
     "turned": (tensors(flip), r"shape \(36, 12\) and its config\.json implies \(12, 36\)"),

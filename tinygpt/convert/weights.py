@@ -165,7 +165,7 @@ def _read_header(path: Path) -> dict[str, Tensor]:
     try:
         with safetensors.safe_open(path, framework="np"):
             pass  # its checks are what we want: sizes and offsets fit, nothing overlaps
-    except (OSError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, safetensors.SafetensorError) as error:  # a name may be no name
         raise CheckpointError(
             f"{path} is missing, damaged or no safetensors file ({error}); fetch it again"
         ) from error
