@@ -18,8 +18,8 @@ from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.convert import from_gpt2, to_gpt2
 from tinygpt.convert.__main__ import main
 from tinygpt.convert.vocabulary import read_tokenizer, write_tokenizer
+from tinygpt.decoding import stream_ids
 from tinygpt.errors import BackendError, CheckpointError
-from tinygpt.generation import stream_ids
 from tinygpt.tokenizers import (
     BPETokenizer,
     ByteTokenizer,

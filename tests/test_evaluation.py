@@ -7,10 +7,10 @@ import signal
 import numpy as np
 import pytest
 
-from tinygpt import evaluate, train
+from tinygpt import evaluate, tales, train
 from tinygpt.config import ModelConfig
-from tinygpt.errors import CheckpointError, DataError
-from tinygpt.evaluation import Evaluation, evaluate_loss, text_bytes
+from tinygpt.errors import CheckpointError, ConfigError, DataError, TinyGPTError
+from tinygpt.evaluation import Evaluation, count_tales, evaluate_loss, text_bytes
 from tinygpt.model import GPT
 from tinygpt.threads import WorkerPool
 from tinygpt.tokenizers import make_tokenizer
@@ -37,6 +37,77 @@ def test_every_token_but_the_first_is_predicted_once(n):
     measured = evaluate_loss(model, [ids], context=4, batch=2)
     assert measured.tokens == n - 1
     assert measured.loss == pytest.approx(by_hand(model, ids, 4), rel=1e-12)
+
+
+def one_by_one(model, ids, context, stride):
+    """The oracle: for every target the window in which it first comes."""
+    total = 0.0
+    for target in range(1, len(ids)):
+        begin = 0 if target <= context else -(-(target - context) // stride) * stride
+        logits = model.forward(ids[None, begin:target])[0][0, -1]
+        total += math.log(sum(math.exp(v) for v in logits)) - logits[ids[target]]
+    return total / (len(ids) - 1)
+
+
+@pytest.mark.parametrize("context", [1, 3, 4])
+@pytest.mark.parametrize("n", [2, 4, 5, 11])
+def test_with_a_stride_every_token_is_predicted_once_from_enough_context(context, n):
+    model = GPT(CONFIG, seed=1, dtype=np.float64)
+    model.flat *= 20
+    ids = np.random.default_rng(n).integers(0, 11, n)
+    for stride in range(1, context + 1):
+        measured = evaluate_loss(model, [ids], context=context, stride=stride, batch=2)
+        assert measured.tokens == n - 1
+        assert measured.loss == pytest.approx(one_by_one(model, ids, context, stride), rel=1e-12)
+
+
+def test_texts_are_read_alone_and_every_token_weighs_the_same():
+    model = GPT(CONFIG, seed=1, dtype=np.float64)
+    model.flat *= 20
+    texts = [np.random.default_rng(n).integers(0, 11, n) for n in (3, 9, 3, 1, 4)]
+    told = []
+    measured = evaluate_loss(model, texts, context=4, done=told.append)
+    alone = [evaluate_loss(model, [ids], context=4) for ids in texts if len(ids) > 1]
+    assert measured.tokens == sum(told) == 2 + 8 + 2 + 3
+    total = math.fsum(part.loss * part.tokens for part in alone)
+    assert measured.loss == pytest.approx(total / measured.tokens, rel=1e-13)
+
+
+@pytest.mark.parametrize(("context", "stride"), [(0, None), (4, 0), (4, 5), (-1, 1)])
+def test_a_context_or_stride_that_cannot_be_is_refused(context, stride):
+    with pytest.raises(ConfigError, match="choose a context"):
+        evaluate_loss(GPT(CONFIG), [np.arange(9)], context=context, stride=stride)
+
+
+class Reciter(GPT):
+    """A model that knows texts by heart: in `texts` the one that begins as its past does."""
+
+    def __init__(self, texts):
+        self.tokenizer = make_tokenizer("bytes", "")
+        super().__init__(ModelConfig(257, 1500, 1, 1, 2), seed=0)
+        self.rows = [[256, *self.tokenizer.encode(text), 256] for text in texts]
+        self.told = -1
+
+    def forward(self, ids, *, kv=None, last=None, **_):
+        assert ids.shape == (1, 1)
+        self.told += kv.lengths[0] == 0
+        kv.lengths += 1
+        logits = np.zeros((1, 1, 257))
+        logits[0, 0, self.rows[self.told][kv.lengths[0]]] = 1000.0
+        return logits, None
+
+
+def test_only_whole_tales_that_end_by_themselves_are_counted():
+    tale = tales.generate(np.random.default_rng(3))
+    other = tales.generate(np.random.default_rng(4))
+    broken = tale.replace(" the ", " teh ", 1)
+    endless = tale + " " + other + " " + tale
+    model = Reciter([tale, broken, other + "\n", endless, tale + "\n\n"])
+    seen = []
+    found = count_tales(
+        model, model.tokenizer, 5, seed=1, batch_size=1, done=lambda: seen.append(model.told)
+    )
+    assert (found, seen) == (2, [-1, 0, 1, 2, 3])
 
 
 def test_threads_and_batches_do_not_change_the_loss():
@@ -134,6 +205,38 @@ def test_evaluate_prints_a_line_for_each_number(home, capsys):
     evaluate.main(["--run-name", "a"])
     names = [line[:14].strip() for line in capsys.readouterr().out.splitlines()]
     assert names == ["loss", "perplexity", "bits per byte", "tokens", "checkpoint"]
+
+
+def test_tales_are_measured_story_by_story_beside_their_floor(home, capsys):
+    words = ("--run-name", "a", "--data", "tales", "--stories", "3", "--samples", "2")
+    result = measured(capsys, *words)
+    rng = np.random.default_rng(2)
+    stories = [tales.generate_with_log_prob(rng) for _ in range(3)]
+    tokens = sum(len(story) + 2 for story, _ in stories)  # a line end and an end-of-text
+    assert (result["documents"], result["tokens"]) == (3, tokens)
+    assert result["floor"] == pytest.approx(-sum(p for _, p in stories) / tokens)
+    assert result["above_floor"] == pytest.approx(result["loss"] / result["floor"] - 1)
+    assert (result["samples"], result["tales"]) == (2, 0.0)
+    short = measured(capsys, *words, "--context", "4")
+    assert short["tokens"] == tokens and short["loss"] != result["loss"]
+    assert short == measured(capsys, *words, "--context", "4", "--stride", "1")
+    assert measured(capsys, *words, "--seed", "3")["floor"] != result["floor"]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--context", "9"], "reads at most 8 tokens"),
+        (["--context", "0"], "choose a context"),
+        (["--stride", "0"], "choose a context"),
+        (["--context", "4", "--stride", "5"], "choose a context"),
+        (["--samples", "-1"], "--samples is -1"),
+        (["--data", "tales", "--stories", "0"], "at least one story"),
+    ],
+)
+def test_evaluate_refuses_what_cannot_be_measured(home, words, complaint):
+    with pytest.raises(TinyGPTError, match=complaint):
+        evaluate.main(["--run-name", "a", "--threads", "1", *words])
 
 
 def test_evaluate_refuses_what_is_not_there_and_a_text_that_changed(home):

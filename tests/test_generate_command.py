@@ -1,10 +1,13 @@
 """`python -m tinygpt.generate` as a user meets it: a real process, a real checkpoint."""
 
+import argparse
+import ast
 import io
 import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,9 +18,9 @@ import pytest
 
 from tinygpt.checkpoint import save_checkpoint
 from tinygpt.config import ModelConfig, SamplingConfig
-from tinygpt.generate import ALIASES, build_parser, main
+from tinygpt.display import show
+from tinygpt.generate import ALIASES, EXAMPLES, build_parser, main
 from tinygpt.generation import Generation, generate_text
-from tinygpt.interactive import show
 from tinygpt.model import GPT
 from tinygpt.tokenizers import ByteTokenizer, CharTokenizer
 
@@ -150,6 +153,70 @@ def test_samples_and_prompts_are_separated_by_a_line(say):
     assert err == ""
 
 
+def test_samples_come_in_order_and_the_same_whatever_the_batch(say):
+    flags = ("--prompt", "a", "--prompt", "bcd" * 9, "--num-samples", "3", "--quiet", *SEEDED)
+    together = say(*flags)
+    for size in ("1", "2"):
+        assert say(*flags, "--batch-size", size) == together
+    parts = together[0].removesuffix("\n").split("\n---\n")
+    assert parts[0] == "a" + continuation("a")
+    assert parts[3] == "bcd" * 9 + continuation("bcd" * 9)
+
+
+@pytest.mark.parametrize(("flags", "rows"), [((), 5), (("--batch-size", "2"), 2)])
+def test_so_many_samples_are_drawn_side_by_side(say, monkeypatch, flags, rows):
+    read, forward = [], GPT.forward
+    monkeypatch.setattr(
+        GPT, "forward", lambda self, ids, **kw: read.append(len(ids)) or forward(self, ids, **kw)
+    )
+    say("--num-samples", "5", "--max-new-tokens", "2", "--eos-id", "-1", *flags)
+    assert max(read) == rows
+
+
+def test_without_colours_probabilities_are_listed_token_by_token(say):
+    out, err = say("--prompt", "ab", "--show-probs", "--tokenizer", "bytes", *SEEDED)
+    prompt, *lines = out.splitlines()
+    assert (prompt, lines.pop(), err) == ("ab", "", "")
+    told = [re.fullmatch(r"([01]\.\d{3})  ('.*'|\".*\")", line) for line in lines]
+    assert "".join(ast.literal_eval(match[2]) for match in told) == continuation("ab")
+
+
+def test_at_a_terminal_probabilities_are_coloured_and_explained(folder):
+    main_end, terminal = pty.openpty()
+    flags = ("--run-name", "tiny", "--show-probs", "--prompt", "ab", *SEEDED)
+    process = start(folder, *flags, stdout=terminal)
+    os.close(terminal)
+    status, err = finish_stderr(process)
+    seen = os.read(main_end, 100_000).decode().replace("\r\n", "\n")
+    os.close(main_end)
+    assert (status, err.count("\n")) == (0, 2)
+    assert "probability of each token: \x1b[30;48;5;217m from 0 " in err
+    assert re.sub(r"\x1b\[30;48;5;\d+m([^\x1b]+)\x1b\[0m", r"\1", seen) == (
+        "ab" + continuation("ab") + "\n"
+    )
+
+
+def test_stats_are_one_line_on_stderr(say):
+    plain, _ = say("--prompt", "abc", *SEEDED, "--eos-id", "-1")
+    out, err = say("--prompt", "abc", *SEEDED, "--eos-id", "-1", "--stats", "--quiet")
+    assert out == plain
+    assert re.fullmatch(
+        r"prompt: 3 tokens in [\d.]+ s \([\d,.]+ tokens/s\); "
+        r"generation: 23 tokens in [\d.]+ s \([\d,.]+ tokens/s\); peak memory [\d,]+ MB\n",
+        err,
+    )
+
+
+def test_json_tells_log_probabilities_of_the_chosen_and_the_best(say):
+    out, _ = say("--prompt", "a", "--json", "--logprobs", "2", *SEEDED)
+    said = json.loads(out)
+    assert len(said["tokens"]) == said["token_count"]
+    assert BYTES.decode([token["id"] for token in said["tokens"]]) == said["generated_text"]
+    for token in said["tokens"]:
+        (first, high), (second, low) = token["best"]
+        assert first != second and high >= low and high >= token["logprob"]
+
+
 def test_no_echo_drops_the_prompt_alone(say):
     assert say("--prompt", "abc", "--no-echo", *SEEDED)[0] == continuation("abc") + "\n"
 
@@ -213,6 +280,37 @@ def test_sampling_flags_arrive(say):
     assert out == "ab" + continuation("ab", **settings) + "\n"
 
 
+@pytest.mark.parametrize(
+    ("flags", "settings"),
+    [
+        (("--min-p", "0.3"), {"min_p": 0.3}),
+        (("--presence-penalty", "5"), {"presence_penalty": 5}),
+        (("--frequency-penalty", "-2"), {"frequency_penalty": -2}),
+        (("--window-hop", "1"), {"window_hop": 1}),
+        (("--stop-id", "0", "--stop-id", "107"), {"stop_ids": (0, 107)}),
+    ],
+)
+def test_each_setting_arrives_and_changes_the_text(say, flags, settings):
+    longer = ("--prompt", "ab", "--seed", "4", "--max-new-tokens", "60", "--eos-id", "-1")
+    same = {"seed": 4, "max_new_tokens": 60, "eos_id": -1}
+    out, _ = say(*longer, *flags)
+    assert out == "ab" + continuation("ab", **same, **settings) + "\n"
+    assert out != say(*longer)[0]
+
+
+def test_every_flag_has_an_example_in_its_help():
+    shown = set(re.findall(r"--[a-z-]+", EXAMPLES))
+    for action in build_parser()._actions:
+        if action.help != argparse.SUPPRESS and action.dest not in ("help", "version"):
+            assert shown & set(action.option_strings), action.option_strings
+
+
+def test_every_example_in_the_help_is_a_command_that_can_be_given():
+    for line in EXAMPLES.splitlines():
+        words = shlex.split(re.split(r"   +", line.strip())[0].split(" > ")[0])
+        build_parser().parse_args(words[words.index("tinygpt.generate") + 1 :])
+
+
 CHAR = ("--checkpoint", "char.h5")
 TINY = ("--run-name", "tiny")
 
@@ -229,6 +327,17 @@ TINY = ("--run-name", "tiny")
         ((*TINY, "--max-new-tokens", "0"), "max_new_tokens is 0"),
         ((*TINY, "--max-length", "2", "--prompt", "abc"), "the prompt alone has 3 tokens"),
         ((*TINY, "--num-samples", "0"), "num_samples is 0"),
+        ((*TINY, "--num-samples", "10001"), "num_samples is 10001"),
+        ((*TINY, "--batch-size", "0"), "batch_size is 0"),
+        ((*TINY, "--min-p", "1.1"), "min_p is 1.1"),
+        ((*TINY, "--min-p", "nan"), "min_p is nan"),
+        ((*TINY, "--repetition-penalty", "0"), "repetition_penalty is 0.0"),
+        ((*TINY, "--presence-penalty", "inf"), "presence_penalty is inf"),
+        ((*TINY, "--frequency-penalty", "-101"), "frequency_penalty is -101.0"),
+        ((*TINY, "--window-hop", "0"), "window_hop is 0"),
+        ((*TINY, "--window-hop", "17"), "block_size is 16; choose from 1 to 16"),
+        ((*TINY, "--stop-id", "257"), "a stop id is 257"),
+        ((*TINY, "--json", "--logprobs", "-1"), "logprobs is -1"),
         ((*TINY, "--seed", "-3"), "seed is -3"),
         ((*TINY, "--prompt", ""), "the prompt is empty"),
         ((*TINY, "--prompt", "good", "--prompt", ""), "the prompt is empty"),
@@ -268,6 +377,10 @@ def test_bad_input_gets_one_sentence_and_exit_code_1(folder, monkeypatch, capsys
         ("--prompt", "-", "--prompt", "-"),
         ("--max-length", "9", "--max-new-tokens", "9"),
         ("--interactive", "--json"),
+        ("--interactive", "--show-probs"),
+        ("--json", "--show-probs"),
+        ("--logprobs", "3"),
+        ("--stop-id", "end"),
         ("--interactive", "--prompt", "-"),
         ("--no-such-flag",),
     ],
@@ -284,7 +397,9 @@ def test_a_session_goes_on_from_the_page_and_obeys_its_commands(folder):
     lines = [
         "hello", "/temperature 0", "/max-new-tokens 4", "more", "", "/reset", "hello", "//x",
         "/top-k 0", "/top-k many", "/seed -1", "/dance", "/top-k off", "/stop q", "/stop off",
-        "/eos-id off", "/settings", "/history", "/help", "/quit", "never",
+        "/eos-id off", "/min-p 2", "/min-p 0.2", "/min-p off", "/presence-penalty 0.25",
+        "/frequency-penalty x", "/window-hop 0", "/window-hop off", "/settings",
+        "/history", "/help", "/quit", "never",
     ]  # fmt: skip
     process = start(
         folder, "--run-name", "tiny", "--interactive", "--quiet", *SEEDED, stdin=subprocess.PIPE
@@ -300,7 +415,8 @@ def test_a_session_goes_on_from_the_page_and_obeys_its_commands(folder):
     assert out == f"{first}\n{second}\n{third}\n{fourth}\n{fifth}\n"
     assert status == 0
     errors = [line for line in err.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 4
+    assert len(errors) == 7
+    assert "presence_penalty=0.25" in err
     assert f"hello{fourth}\n/x{fifth}\n" in err
     assert "max_new_tokens=4" in err
     assert "/repetition-penalty" in err
@@ -345,7 +461,8 @@ def test_every_piece_is_flushed_as_it_comes():
     sampling = SamplingConfig(max_new_tokens=24)
     pieces = list(Generation(make_model(257), BYTES, "ab", sampling, seed=3))
     out = Recorder()
-    show(Generation(make_model(257), BYTES, "ab", sampling, seed=3), out)
+    sample = Generation(make_model(257), BYTES, "ab", sampling, seed=3)
+    show(sample, sample, out)
     said = ["".join(pieces[:n]) for n in range(len(pieces) + 1)]
     assert len(pieces) > 3
     assert out.seen == [*said, said[-1] + "\n"]

@@ -1,85 +1,32 @@
-"""Cached = streamed = one by one = the plain loop, token for token, also past the window."""
+"""Text: streamed = whole = batched, where it stops, what is shown and what is refused."""
 
 import doctest
-import math
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import strict_xp
+from decoding_oracle import plain_loop, random_model
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tinygpt import generation
 from tinygpt.config import ModelConfig, SamplingConfig
+from tinygpt.decoding import draw_together
 from tinygpt.errors import ConfigError, VocabularyError
 from tinygpt.generation import (
     Generation,
     StopStrings,
     generate_batch,
     generate_text,
-    stream_ids,
+    pieces,
     stream_text,
 )
 from tinygpt.model import GPT
-from tinygpt.sampling import sample_next
 from tinygpt.tokenizers import ByteTokenizer, CharTokenizer
 
 BYTES = ByteTokenizer()
 LETTERS = CharTokenizer("\nabcdefgh")
-
-
-def random_model(vocab_size=9, block_size=8, n_layer=1, n_head=2, n_embd=8, seed=0):
-    """A float64 model with weights of order one, so that its choices differ from place to place."""
-    config = ModelConfig(vocab_size, block_size, n_layer, n_head, n_embd)
-    model = GPT(config, seed=seed, dtype=np.float64)
-    model.flat += np.random.default_rng(seed).normal(0, 0.4, model.flat.shape)
-    return model
-
-
-def plain_loop(model, ids, sampling, rng, eos_id=None):
-    """The oracle: no cache, every token from the whole window."""
-    block_size = model.config.block_size
-    hop = max(1, block_size // 4)
-    known = list(ids)
-    for _ in range(sampling.max_new_tokens):
-        n = len(known)
-        s = 0 if n <= block_size else math.ceil((n - block_size) / hop) * hop
-        logits, _ = model.forward(np.array([known[s:n]]))
-        chosen = sample_next(logits[0, -1], known, sampling, rng)
-        if chosen == eos_id:
-            break
-        known.append(chosen)
-    return known[len(ids) :]
-
-
-@st.composite
-def cases(draw):
-    block_size = draw(st.integers(1, 9))
-    model = random_model(
-        vocab_size=draw(st.integers(1, 9)),
-        block_size=block_size,
-        n_layer=draw(st.integers(1, 2)),
-        n_head=draw(st.sampled_from([1, 2])),
-        seed=draw(st.integers(0, 99)),
-    )
-    token = st.integers(0, model.config.vocab_size - 1)
-    ids = draw(st.lists(token, min_size=1, max_size=3 * block_size))
-    sampling = SamplingConfig(
-        max_new_tokens=draw(st.integers(1, 2 * block_size + 3)),
-        temperature=draw(st.sampled_from([0.0, 0.7, 1.5])),
-        top_k=draw(st.sampled_from([None, 1, 4, 50])),
-        top_p=draw(st.sampled_from([None, 0.6])),
-        repetition_penalty=draw(st.sampled_from([1.0, 1.4])),
-    )
-    return model, ids, sampling, draw(st.sampled_from([None, 0]))
-
-
-@given(cases(), st.integers(0, 2**40))
-def test_cached_generation_is_the_plain_loop_token_for_token(case, seed):
-    model, ids, sampling, eos_id = case
-    cached = stream_ids(model, ids, sampling, np.random.default_rng(seed), eos_id=eos_id)
-    assert list(cached) == plain_loop(model, ids, sampling, np.random.default_rng(seed), eos_id)
 
 
 def test_generation_says_the_same_on_the_double_of_cupy():
@@ -91,17 +38,6 @@ def test_generation_says_the_same_on_the_double_of_cupy():
     )
 
 
-def test_the_window_moves_by_a_quarter_and_the_cache_is_refilled_only_then(monkeypatch):
-    model = random_model(block_size=8)
-    lengths = []
-    forward = model.forward
-    monkeypatch.setattr(
-        model, "forward", lambda ids, **kw: lengths.append(ids.shape[1]) or forward(ids, **kw)
-    )
-    list(stream_ids(model, [1] * 7, SamplingConfig(max_new_tokens=6), np.random.default_rng(0)))
-    assert lengths == [7, 1, 7, 1, 7, 1]
-
-
 def test_streamed_whole_and_batched_text_are_the_same():
     model = random_model()
     settings = {"seed": 5, "max_new_tokens": 30, "temperature": 1.2}
@@ -110,6 +46,98 @@ def test_streamed_whole_and_batched_text_are_the_same():
     assert generate_batch(model, LETTERS, prompts, **settings) == alone
     assert ["".join(stream_text(model, LETTERS, p, **settings)) for p in prompts] == alone
     assert all(alone)
+
+
+def test_the_texts_of_a_batch_are_those_alone_in_whatever_company():
+    model = random_model()
+    settings = {"max_new_tokens": 25, "temperature": 0.9, "stop": ("ba", "hf")}
+    prompts = ["a", "bcdefgh" * 3, None, "dd"]
+    samples = [
+        Generation(model, LETTERS, p, SamplingConfig(**settings), seed=9, sample=i)
+        for p in prompts
+        for i in range(3)
+    ]
+    alone = ["".join(sample) for sample in samples]
+    assert len({sample.finish_reason for sample in samples}) == 2
+    assert len({len(sample.ids) for sample in samples}) > 4
+    for size in (1, 2, 5, 32):
+        assert alone == generate_batch(
+            model, LETTERS, prompts, seed=9, num_samples=3, batch_size=size, **settings
+        )
+
+
+def test_a_sample_can_be_followed_while_its_batch_is_drawn():
+    model = random_model()
+    one, two = (
+        Generation(model, LETTERS, "a", SamplingConfig(max_new_tokens=n), seed=1, sample=n)
+        for n in (9, 4)
+    )
+    steps = draw_together(model, [one, two])
+    followed = list(pieces(one, steps))
+    assert (len(followed), "".join(followed)) == (9, one.text)
+    assert two.finish_reason == "length"  # drawn meanwhile
+    assert "".join(pieces(two, steps)) == two.text != ""
+
+
+def test_a_callback_sees_every_token_and_may_end_the_text():
+    model, seen = random_model(), []
+    settings = {"seed": 3, "max_new_tokens": 20, "logprobs": 2}
+
+    def follow(sample):
+        seen.append((sample.ids[-1], sample.logprobs[-1].chosen, sample.text))
+        if len(sample.ids) == 6:
+            sample.finish("cancelled")
+
+    text = generate_text(model, LETTERS, "abc", on_token=follow, **settings)
+    assert text == generate_text(model, LETTERS, "abc", **settings)[:6] == seen[-1][2]
+    assert len(seen) == 6
+    assert LETTERS.decode([token for token, _, _ in seen]) == text
+    assert all(log_prob < 0 for _, log_prob, _ in seen)
+
+
+def test_a_callback_may_end_one_text_of_a_batch_and_the_others_go_on():
+    model, settings = random_model(), {"seed": 3, "max_new_tokens": 20}
+
+    def follow(sample):
+        if sample.prompt == "b":
+            sample.finish("cancelled")
+
+    prompts = ["a", "b", "c"]
+    whole = generate_batch(model, LETTERS, prompts, **settings)
+    cut = generate_batch(model, LETTERS, prompts, on_token=follow, **settings)
+    assert cut == [whole[0], whole[1][:1], whole[2]]
+
+
+def test_what_was_held_back_is_said_when_a_text_is_cancelled():
+    sampling = SamplingConfig(temperature=0, stop=("cx",), max_new_tokens=9)
+    sample = Generation(says("abcd"), BYTES, "\n", sampling, seed=0)
+    for _ in sample:
+        if sample.text == "ab" and len(sample.ids) == 2:
+            break
+    sample.say(ord("c"))
+    assert sample.text == "ab"
+    sample.finish("cancelled")
+    assert (sample.text, sample.finish_reason) == ("abc", "cancelled")
+    sample.finish("length")
+    assert (sample.text, sample.finish_reason) == ("abc", "cancelled")
+
+
+def test_a_stream_that_is_closed_draws_no_more():
+    drawn = []
+    stream = stream_text(random_model(), LETTERS, "a", max_new_tokens=50, on_token=drawn.append)
+    for _ in range(3):
+        next(stream)
+    stream.close()
+    assert len(drawn) == 3
+    assert list(stream) == []
+
+
+def test_stop_ids_end_the_text_beside_end_of_text():
+    settings = {"temperature": 0, "max_new_tokens": 9}
+    assert generate_text(says("abcd"), BYTES, "\n", stop_ids=[ord("c"), 7], **settings) == "ab"
+    assert generate_text(says("abcd"), BYTES, "\n", stop_ids=[7], **settings) == "abcd"
+    never = {"stop_ids": [ord("d")], "eos_id": -1}
+    assert generate_text(says("abcd"), BYTES, "\n", **never, **settings) == "abc"
 
 
 def test_sample_i_draws_from_the_generator_of_seed_and_i():
@@ -241,7 +269,15 @@ def test_without_a_prompt_it_begins_from_end_of_text_or_a_newline_or_id_zero():
         ("xyz", {}, VocabularyError, "x"),
         ("a", {"eos_id": 9}, VocabularyError, "eos_id is 9"),
         ("a", {"eos_id": -2}, VocabularyError, "eos_id is -2"),
+        ("a", {"stop_ids": [3, 9]}, VocabularyError, "a stop id is 9"),
+        ("a", {"stop_ids": [-1]}, VocabularyError, "a stop id is -1"),
         ("a", {"seed": -1}, ConfigError, "seed is -1"),
+        ("a", {"min_p": 1.5}, ConfigError, "min_p is 1.5"),
+        ("a", {"presence_penalty": 1e300}, ConfigError, "presence_penalty is 1e"),
+        ("a", {"frequency_penalty": float("nan")}, ConfigError, "frequency_penalty is nan"),
+        ("a", {"window_hop": 0}, ConfigError, "window_hop is 0"),
+        ("a", {"window_hop": 9}, ConfigError, "window_hop is 9 and the model's block_size is 8"),
+        ("a", {"logprobs": -1}, ConfigError, "logprobs is -1"),
         ("a", {"top_p": 0}, ConfigError, "top_p is 0"),
         ("a", {"stop": ""}, ConfigError, "stop string is empty"),
     ],
@@ -249,6 +285,16 @@ def test_without_a_prompt_it_begins_from_end_of_text_or_a_newline_or_id_zero():
 def test_what_cannot_be_is_refused_before_the_first_piece(prompt, settings, error, words):
     with pytest.raises(error, match=words):
         stream_text(random_model(), LETTERS, prompt, **settings)
+
+
+@pytest.mark.parametrize("name", ["num_samples", "batch_size"])
+def test_a_batch_of_nothing_is_refused(name):
+    with pytest.raises(ConfigError, match=f"{name} is 0"):
+        generate_batch(random_model(), LETTERS, ["a"], **{name: 0})
+
+
+def test_no_prompts_are_no_texts():
+    assert generate_batch(random_model(), LETTERS, []) == []
 
 
 def test_one_text_is_no_batch():
@@ -259,8 +305,6 @@ def test_one_text_is_no_batch():
 def test_a_prompt_that_the_model_does_not_know_is_refused():
     with pytest.raises(VocabularyError, match="token id 97 and the model knows 0 to 8"):
         stream_text(random_model(), BYTES, "a")
-    with pytest.raises(ConfigError, match="empty"):
-        next(stream_ids(random_model(), [], SamplingConfig(), np.random.default_rng(0)))
 
 
 def test_the_worked_numbers_in_the_docstrings_hold():

@@ -28,12 +28,12 @@ ROWS = [
     "model",
     "parallel",
     "checkpoint convert",
-    "sampling generation",
+    "sampling decoding generation",
     "evaluation",
     "lesson_checks",
-    "commands progress plot presets run_settings fine_tuning training explain proofs interactive "
-    "regression train generate evaluate tokenize prove bench data.__main__ checkpoint.__main__ "
-    "convert.__main__",
+    "commands progress plot presets run_settings fine_tuning training explain proofs display "
+    "interactive regression train generate evaluate tokenize prove bench data.__main__ "
+    "checkpoint.__main__ convert.__main__",
 ]
 PLACE = {name: (r, c) for r, row in enumerate(ROWS) for c, name in enumerate(row.split())}
 FILES = sorted(

@@ -18,6 +18,7 @@ from tinygpt import train
 from tinygpt.checkpoint import load_checkpoint
 from tinygpt.config import TrainConfig
 from tinygpt.corpus import prepare_text
+from tinygpt.data.recipes import tales_corpus
 from tinygpt.errors import BackendError, CheckpointError, ConfigError, DataError, TinyGPTError
 from tinygpt.plot import plot_losses, read_log
 from tinygpt.tokenizers import make_tokenizer
@@ -292,8 +293,23 @@ def test_dry_run_and_explain_speak_of_this_run_and_write_nothing(home, capsys):
     assert not (home / "checkpoints").exists()
 
 
+def test_a_run_of_tales_shows_how_far_above_the_floor_it_is(home, capsys):
+    (home / "tales.txt").write_text(tales_corpus(12, seed=1), encoding="utf-8")
+    words = ("--data", "tales.txt", "--windows", "documents", "--tokenizer", "bytes")
+    begin("a", *words, "--steps", "5", "--sample-every", "5")
+    log = read_log("checkpoints/a/log.jsonl")
+    floor = log[-1]["floor"]
+    assert 0.05 < floor < 0.15  # nats per byte
+    above = f"{log[-1]['val_loss'] / floor - 1:.1%} above the floor"
+    assert above in capsys.readouterr().err
+    state = load_checkpoint("checkpoints/a/latest.h5").state
+    assert state["data"]["floor"] == floor
+    assert begin("a", *words, "--sample-every", "5", "--resume", "--steps", "6") == 0
+
+
 def test_without_matplotlib_one_sentence_says_what_to_install(home, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    (tmp_path / "log.jsonl").write_text("")
     with pytest.raises(BackendError, match=r"pip install 'tinygpt\[plot\]'"):
         plot_losses(tmp_path / "log.jsonl", tmp_path / "loss.png")
 

@@ -78,7 +78,8 @@ def test_attention_with_cached_keys_equals_attention_over_the_whole(split):
     x = np.random.default_rng(2).standard_normal(SHAPE)
     whole, _ = transformer.attention_forward(x, p, SMALL.n_head)
     kv = KVCache(SMALL, SHAPE[0], dtype=np.float64)
-    first, _ = transformer.attention_forward(x[:, :split], p, SMALL.n_head, kv.layer(0))
-    kv.length = split
-    rest, _ = transformer.attention_forward(x[:, split:], p, SMALL.n_head, kv.layer(0))
+    first, _ = transformer.attention_forward(x[:, :split], p, SMALL.n_head, kv.layers(split)[0])
+    kv.lengths += split
+    layer = kv.layers(x.shape[1] - split)[0]
+    rest, _ = transformer.attention_forward(x[:, split:], p, SMALL.n_head, layer)
     np.testing.assert_allclose(np.concatenate([first, rest], axis=1), whole, rtol=1e-11, atol=1e-13)

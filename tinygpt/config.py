@@ -188,7 +188,8 @@ def _require_one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
 class SamplingConfig:
     """How the next token is chosen, and when generation stops.
 
-    `eos_id` None means the tokenizer's end-of-text, -1 means never. Raises ConfigError.
+    `eos_id` None means the tokenizer's end-of-text, -1 means never; `window_hop` None means a
+    quarter of block_size. Raises ConfigError.
     """
 
     max_new_tokens: int = _setting(200, "tokens to generate at most")
@@ -197,9 +198,24 @@ class SamplingConfig:
     )
     top_k: int | None = _setting(None, "keep only the K likeliest tokens")
     top_p: float | None = _setting(None, "keep the smallest set of tokens with this probability")
+    min_p: float | None = _setting(
+        None, "keep only tokens with at least this share of the likeliest one's probability"
+    )
     repetition_penalty: float = _setting(1.0, "above 1 makes tokens already seen less likely")
+    presence_penalty: float = _setting(
+        0.0, "taken from the logit of every token generated so far, once"
+    )
+    frequency_penalty: float = _setting(0.0, "the same, for each time it was generated")
     stop: tuple[str, ...] = _setting((), "end before this text, which is not shown")
     eos_id: int | None = _setting(None, "token id that ends the text (-1: none)")
+    stop_ids: tuple[int, ...] = _setting((), "end before this token id too")
+    window_hop: int | None = _setting(
+        None,
+        "tokens by which a full context moves on; 1 is slow and forgets least (default: a quarter)",
+    )
+    logprobs: int | None = _setting(
+        None, "keep each token's log-probability, and those of the N likeliest"
+    )
 
     def __post_init__(self) -> None:
         _require(
@@ -219,7 +235,24 @@ class SamplingConfig:
             f"top_p is {self.top_p}; it must be above 0 and at most 1",
         )
         _require(
+            self.min_p is None or 0 <= self.min_p <= 1,
+            f"min_p is {self.min_p}; it must be at least 0 (which is off) and at most 1",
+        )
+        _require(
             math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0,
             f"repetition_penalty is {self.repetition_penalty}; it must be above 0 (1 is off)",
+        )
+        for name in ("presence_penalty", "frequency_penalty"):
+            value = getattr(self, name)
+            _require(
+                -100 <= value <= 100, f"{name} is {value}; it must be from -100 to 100 (0 is off)"
+            )
+        _require(
+            self.window_hop is None or self.window_hop >= 1,
+            f"window_hop is {self.window_hop}; it must be from 1 to the model's block_size",
+        )
+        _require(
+            self.logprobs is None or self.logprobs >= 0,
+            f"logprobs is {self.logprobs}; it must be at least 0 (the chosen token alone)",
         )
         _require("" not in self.stop, "a stop string is empty; give at least one character")

@@ -3,22 +3,34 @@
 import json
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tinygpt.commands import Parser, run
-from tinygpt.errors import DataError
+from tinygpt.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from tinygpt.backend import Array
+    from tqdm import tqdm
+
     from tinygpt.checkpoint.read import Checkpoint
+    from tinygpt.config import TrainConfig
+    from tinygpt.data.tokens import Ids
+    from tinygpt.model import GPT
+    from tinygpt.tokenizers import Tokenizer
 
 EXAMPLES = """\
   python -m tinygpt.evaluate --run-name book               on the text that the run held out
   python -m tinygpt.evaluate --checkpoint checkpoints/book/best
   python -m tinygpt.evaluate --checkpoint book --data other.txt --json
   python -m tinygpt.evaluate --run-name book --step 1000 --data book.txt --part val
+  python -m tinygpt.evaluate --data tales                  the shipped model on fresh stories
+  python -m tinygpt.evaluate --data tales --context 32 --samples 0
+  python -m tinygpt.evaluate --run-name book --context 64 --stride 16
 
-The whole text is read in consecutive windows of the model's context, dropout off."""
+The whole text is read in consecutive windows of the model's context, dropout off. With --stride S
+each window begins S tokens after the one before, so that a token has at least --context - S tokens
+before it. A model that was trained with --windows documents is measured document by document, and
+so is --data tales, where the least possible loss, the floor, is known, and samples are counted that
+are tales."""
 
 
 def build_parser() -> Parser:
@@ -38,6 +50,39 @@ def build_parser() -> Parser:
         help="the last 10 %% of the text, the rest, or all of it (default: all of --data, "
         "val of the run's own text)",
     )
+    parser.add_argument(
+        "--stories",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="of --data tales: how many (default 1000)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=2,
+        metavar="N",
+        help="of --data tales, and of the samples (default 2; the shipped model learnt from 1)",
+    )
+    parser.add_argument(
+        "--context",
+        type=int,
+        metavar="N",
+        help="tokens that a window has (default: all that the model can read)",
+    )
+    parser.add_argument(
+        "--stride",
+        type=int,
+        metavar="N",
+        help="tokens from one window to the next (default 1 with --context, else no overlap)",
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        metavar="N",
+        default=1000,
+        help="how many samples to look for tales in, where the text is tales (default 1000)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or gpu (default auto)")
     parser.add_argument(
         "--threads", type=int, default=0, metavar="N", help="worker threads (default 0: all cores)"
@@ -49,73 +94,154 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate and print.   Raises TinyGPTError."""
     arguments = build_parser().parse_args(argv)
+    for name in ("seed", "samples"):
+        if getattr(arguments, name) < 0:
+            raise ConfigError(f"--{name} is {getattr(arguments, name)}; give at least 0")
+    from tinygpt.threads import keep_freed_memory
+
+    keep_freed_memory()
+    results = _measure(arguments)
+    if arguments.json:
+        print(json.dumps(results))  # noqa: T201
+        return
+    for name, value in results.items():
+        print(f"{name.replace('_', ' '):14} {_shown(name, value)}")  # noqa: T201
+
+
+def _shown(name: str, value: Any) -> str:
+    if name in ("above_floor", "tales"):
+        return f"{value:.2%}" + (" of the samples" if name == "tales" else "")
+    if isinstance(value, float):
+        units = {"loss": " nats per token", "floor": " nats per token", "bits_per_byte": " bits"}
+        return f"{value:.4f}{units.get(name, '')}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _measure(arguments: Namespace) -> dict[str, Any]:
+    """What is printed: a name and a number a line."""
     import numpy as np
 
     from tinygpt.backend import select, to_device
     from tinygpt.checkpoint import find_checkpoint, load_checkpoint
     from tinygpt.evaluation import evaluate_loss, text_bytes
     from tinygpt.model import GPT
-    from tinygpt.threads import WorkerPool, default_workers, keep_freed_memory
+    from tinygpt.threads import WorkerPool, default_workers
 
-    keep_freed_memory()
     xp = select(arguments.device)
     path = find_checkpoint(arguments.checkpoint, run_name=arguments.run_name, step=arguments.step)
     checkpoint = load_checkpoint(path)
+    tokenizer = checkpoint.tokenizer
     model = GPT(
         checkpoint.config, to_device(checkpoint.flat, xp), dtype=checkpoint.flat.dtype, xp=xp
     )
-    ids = _text(checkpoint, arguments)
+    context, stride = _context(arguments, model.config.block_size)
+    trained = _training(checkpoint)
+    by_documents = arguments.data == "tales" or bool(trained and trained.windows == "documents")
+    texts = _texts(checkpoint, trained, arguments, by_documents)
     workers = 1 if xp is not np else (max(0, arguments.threads) or default_workers())
-    with WorkerPool(workers) as pool:
-        measured = evaluate_loss(model, [ids], context=model.config.block_size, pool=pool)
-    n_bytes = text_bytes(ids[1:], checkpoint.tokenizer)
+    tokens = sum(len(ids) - 1 for ids in texts)
+    with WorkerPool(workers) as pool, _bar("reading", tokens, "tokens") as bar:
+        measured = evaluate_loss(
+            model, texts, context=context, stride=stride, pool=pool, done=bar.update
+        )
+    n_bytes = sum(text_bytes(ids[1:], tokenizer) for ids in texts)
     results = {
         "loss": measured.loss,
         "perplexity": measured.perplexity,
         "bits_per_byte": measured.bits_per_byte(n_bytes) if n_bytes else None,
         "tokens": measured.tokens,
-        "checkpoint": str(path),
     }
-    if arguments.json:
-        print(json.dumps(results))  # noqa: T201
-        return
-    units = {"loss": " nats per token", "bits_per_byte": " bits"}
-    for name, value in results.items():
-        shown = f"{value:.4f}" if isinstance(value, float) else value
-        shown = f"{value:,}" if isinstance(value, int) else shown
-        print(f"{name.replace('_', ' '):14} {shown}{units.get(name, '')}")  # noqa: T201
+    if by_documents:
+        results |= {"documents": len(texts)} | _tales(model, tokenizer, texts, results, arguments)
+    return results | {"checkpoint": str(path)}
 
 
-def _text(checkpoint: "Checkpoint", arguments: Namespace) -> "Array":
+def _tales(
+    model: "GPT",
+    tokenizer: "Tokenizer",
+    texts: list["Ids"],
+    results: dict[str, Any],
+    arguments: Namespace,
+) -> dict[str, Any]:
+    """What is known besides if the documents are tales: the floor, and who else writes tales."""
+    from tinygpt.corpus import floor
+    from tinygpt.evaluation import count_tales
+
+    least = floor(texts, tokenizer)
+    if least is None:
+        return {}
+    found = {"floor": least, "above_floor": results["loss"] / least - 1}
+    if samples := arguments.samples:
+        with _bar("telling", samples, "tales") as bar:
+            n = count_tales(model, tokenizer, samples, seed=arguments.seed, done=bar.update)
+        found |= {"samples": samples, "tales": n / samples}
+    return found
+
+
+def _bar(doing: str, total: int, unit: str) -> "tqdm[NoReturn]":
+    """Progress on a terminal; in a pipe nothing."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=doing, unit=f" {unit}", leave=False, disable=None)
+
+
+def _context(arguments: Namespace, block_size: int) -> tuple[int, int | None]:
+    """(context, stride) as `evaluate_loss` takes them."""
+    if arguments.context is None:
+        return block_size, arguments.stride
+    if arguments.context > block_size:
+        raise ConfigError(
+            f"--context is {arguments.context} and the model reads at most {block_size} tokens; "
+            "lower it"
+        )
+    return arguments.context, 1 if arguments.stride is None else arguments.stride
+
+
+def _training(checkpoint: "Checkpoint") -> "TrainConfig | None":
+    """What the checkpoint was trained with, if it says so."""
+    from tinygpt.config import TrainConfig
+
+    try:
+        return TrainConfig(**checkpoint.state["train_config"])
+    except (KeyError, TypeError):
+        return None
+
+
+def _texts(
+    checkpoint: "Checkpoint",
+    trained: "TrainConfig | None",
+    arguments: Namespace,
+    by_documents: bool,
+) -> list["Ids"]:
     """The ids to predict: of --data, or of the text that the run learnt from."""
     from dataclasses import replace
 
     from tinygpt.config import TrainConfig
-    from tinygpt.corpus import prepare_text
+    from tinygpt.corpus import pieces, prepare_text
     from tinygpt.data.sources import find_source
     from tinygpt.data.tokens import encode_corpus
 
-    if arguments.data is None:
-        try:
-            config = TrainConfig(**checkpoint.state["train_config"])
-            sha256 = checkpoint.state["data"]["sha256"]
-        except (KeyError, TypeError) as error:
+    data, part, tokenizer = arguments.data, arguments.part, checkpoint.tokenizer
+    if data is None:
+        if trained is None or "data" not in checkpoint.state:
+            raise DataError(f"{checkpoint.path} does not say what it was trained on; give --data")
+        text = prepare_text(replace(trained, device="cpu"), tokenizer)
+        if text.sha256 != checkpoint.state["data"].get("sha256"):
             raise DataError(
-                f"{checkpoint.path} does not say what it was trained on; give --data"
-            ) from error
-    elif arguments.part in (None, "all"):
-        return encode_corpus(find_source(arguments.data).texts, checkpoint.tokenizer)
+                f"the text {trained.data!r} is not the one that {checkpoint.path} was trained on "
+                "(another SHA-256); restore it, or name a text with --data"
+            )
+        data = trained.data
+    elif part in ("train", "val"):
+        text = prepare_text(TrainConfig(data=data, block_size=1), tokenizer)
+    if part in (None, "all") and (arguments.data or part):
+        chosen = {}
+        if arguments.data == "tales":
+            chosen = {"stories": arguments.stories, "seed": arguments.seed}
+        ids = encode_corpus(find_source(data, **chosen).texts, tokenizer)
     else:
-        config = TrainConfig(data=arguments.data, block_size=1)
-    text = prepare_text(replace(config, device="cpu"), checkpoint.tokenizer)
-    if arguments.data is None and text.sha256 != sha256:
-        raise DataError(
-            f"the text {config.data!r} is not the one that {checkpoint.path} was trained on "
-            "(another SHA-256); restore it, or name a text with --data"
-        )
-    if arguments.part == "all":
-        return encode_corpus(find_source(config.data).texts, checkpoint.tokenizer)
-    return text.train if arguments.part == "train" else text.val
+        ids = text.train if part == "train" else text.val
+    return pieces(ids, tokenizer, by_documents)
 
 
 if __name__ == "__main__":

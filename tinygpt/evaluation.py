@@ -1,16 +1,22 @@
 """How well a model predicts text that it has not learnt from: loss, perplexity, bits per byte."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from tinygpt import tales
 from tinygpt.backend import Array
+from tinygpt.config import SamplingConfig
 from tinygpt.data.tokens import Ids
+from tinygpt.decoding import draw_together
 from tinygpt.errors import ConfigError, DataError
+from tinygpt.generation import Generation
+from tinygpt.model import GPT
 from tinygpt.threads import WorkerPool
+from tinygpt.tokenizers import Tokenizer
 
 TOKENS_PER_BATCH = 2048  # a batch whose arrays stay in cache; the loss does not depend on it
 
@@ -66,6 +72,7 @@ def evaluate_loss(
     stride: int | None = None,
     batch: int | None = None,
     pool: WorkerPool | None = None,
+    done: Callable[[int], object] | None = None,
 ) -> Evaluation:
     """The mean loss over all tokens of these texts but the first of each; no dropout.
 
@@ -73,7 +80,7 @@ def evaluate_loss(
     is predicted once, in the first window that has it: after the first window with at least
     context - stride tokens before it. By default windows do not overlap (stride = context);
     with stride 1 every token has the `context` before it. `batch` is how many windows go through
-    the model at once.
+    the model at once; `done` is told the number of tokens that each such batch has scored.
 
     Raises DataError when there is nothing to predict, ConfigError for a context or stride that
     cannot be.
@@ -100,7 +107,10 @@ def evaluate_loss(
     def total(windows: Sequence[Window]) -> float:
         rows = np.stack([texts[w.text][w.begin : w.end + 1] for w in windows]).astype(np.int64)
         targets = rows[:, -windows[0].scored :]
-        return model.loss(rows[:, :-1], targets) * targets.size
+        loss = model.loss(rows[:, :-1], targets) * targets.size
+        if done:
+            done(targets.size)
+        return loss
 
     losses = pool.map(total, batches) if pool else map(total, batches)
     return Evaluation(loss=math.fsum(losses) / tokens, tokens=tokens)
@@ -117,6 +127,41 @@ def _windows(text: int, n: int, context: int, stride: int) -> Iterator[Window]:
             return
         previous, end = end, min(begin + context, n - 1)
         yield Window(text, begin, end, end - previous)
+
+
+def count_tales(
+    model: GPT,
+    tokenizer: Tokenizer,
+    samples: int,
+    *,
+    seed: int,
+    batch_size: int = 32,
+    done: Callable[[], object] | None = None,
+) -> int:
+    """How many of so many samples are tales: at temperature 1, from end-of-text to end-of-text.
+
+    Sample i draws from default_rng([seed, i]); up to `batch_size` are drawn side by side. `done`
+    is called as each begins.
+    """
+    settings = SamplingConfig(temperature=1.0, max_new_tokens=model.config.block_size)
+    told = [
+        Generation(model, tokenizer, None, settings, seed=seed, sample=i) for i in range(samples)
+    ]
+
+    def begun() -> Iterator[Generation]:
+        for sample in told:
+            if done:
+                done()
+            yield sample
+
+    for _ in draw_together(model, begun(), batch_size=batch_size):
+        pass
+    return sum(
+        sample.finish_reason == "stop"
+        # a corpus gives each tale a line of its own
+        and tales.log_prob(sample.text.removesuffix("\n")) is not None
+        for sample in told
+    )
 
 
 def text_bytes(ids: Array, tokenizer: ByteVocabulary) -> int:

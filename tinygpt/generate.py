@@ -7,10 +7,11 @@ the model are imported only once the arguments are known to be good.
 import argparse
 import io
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields, replace
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tinygpt.commands import Parser, run
 from tinygpt.config import SamplingConfig
@@ -26,6 +27,14 @@ EXAMPLES = """\
   python -m tinygpt.generate --prompt "Once upon a time" --temperature 0.5 --seed 7
   python -m tinygpt.generate --run-name shakespeare --step 1000 --prompt "ROMEO:" --top-k 40
   python -m tinygpt.generate --prompt "def " --stop "class" --num-samples 3 --top-p 0.9
+  python -m tinygpt.generate --min-p 0.1 --temperature 1.5     wild, but never absurd
+  python -m tinygpt.generate --repetition-penalty 1.1 --presence-penalty 0.5 --frequency-penalty 0.2
+  python -m tinygpt.generate --max-new-tokens 1000 --window-hop 1 --eos-id -1 --stop-id 10
+  python -m tinygpt.generate --num-samples 1000 --batch-size 100 --no-stream --quiet > samples.txt
+  python -m tinygpt.generate --prompt "import " --show-probs   how likely was each token?
+  python -m tinygpt.generate --json --logprobs 5               the same, and what else was likely
+  python -m tinygpt.generate --stats --device cpu --dtype float64
+  python -m tinygpt.generate --checkpoint gpt2.h5 --tokenizer gpt2 --prompt "The meaning of"
   echo "Once upon" | python -m tinygpt.generate --prompt - --no-echo --json
   python -m tinygpt.generate --interactive                     a session; /help lists its commands
 """
@@ -46,8 +55,13 @@ _SAMPLING = {  # field of SamplingConfig: its type, what --help calls the value
     "temperature": (float, "T"),
     "top_k": (int, "K"),
     "top_p": (float, "P"),
+    "min_p": (float, "P"),
     "repetition_penalty": (float, "R"),
+    "presence_penalty": (float, "X"),
+    "frequency_penalty": (float, "X"),
     "eos_id": (int, "ID"),
+    "window_hop": (int, "N"),
+    "logprobs": (int, "N"),
 }
 _SEPARATOR = "---\n"
 
@@ -67,6 +81,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--num-samples", type=int, default=1, metavar="N", help="samples of every prompt"
     )
     text.add_argument(
+        "--batch-size", type=int, default=32, metavar="N",
+        help="samples drawn side by side, which takes memory and changes no text (default 32)",
+    )  # fmt: skip
+    text.add_argument(
         "--interactive", action="store_true", help="a session: type, read, /help for its commands"
     )
 
@@ -77,8 +95,16 @@ def build_parser() -> argparse.ArgumentParser:
     shown.add_argument("--no-stream", action="store_true", help="show the text when it is whole")
     shown.add_argument(
         "--json", action="store_true",
-        help="one object a line: prompt, generated_text, token_count, finish_reason, seed",
+        help="one object a line: prompt, generated_text, token_count, finish_reason, seed; with "
+        "--logprobs also tokens",
     )  # fmt: skip
+    shown.add_argument(
+        "--show-probs", action="store_true",
+        help="colour each token by its probability (one token a line where there are no colours)",
+    )  # fmt: skip
+    shown.add_argument(
+        "--stats", action="store_true", help="tokens per second and peak memory, on stderr"
+    )
     shown.add_argument("--quiet", action="store_true", help="no notices on stderr, only errors")
     _add_aliases(parser)
     return parser
@@ -114,6 +140,10 @@ def _add_sampling_flags(parser: argparse.ArgumentParser) -> None:
         "--stop", action="append", metavar="TEXT",
         help=known["stop"].metadata["help"] + "; may be repeated",
     )  # fmt: skip
+    group.add_argument(
+        "--stop-id", action="append", type=int, metavar="ID",
+        help=known["stop_ids"].metadata["help"] + "; may be repeated",
+    )  # fmt: skip
     group.add_argument("--seed", type=int, metavar="N", help="the same seed, the same text")
 
 
@@ -136,9 +166,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     _refuse_contradictions(parser, args)
     given = {name: getattr(args, name) for name in _SAMPLING if getattr(args, name) is not None}
-    sampling = SamplingConfig(**given, stop=tuple(args.stop or ()))
-    if not 1 <= args.num_samples <= 10_000:
-        raise ConfigError(f"num_samples is {args.num_samples}; it must be from 1 to 10,000")
+    if args.show_probs:
+        given["logprobs"] = 0  # the chosen token's own
+    sampling = SamplingConfig(
+        **given, stop=tuple(args.stop or ()), stop_ids=tuple(args.stop_id or ())
+    )
+    for name in ("num_samples", "batch_size"):
+        value = getattr(args, name)
+        if not 1 <= value <= 10_000:
+            raise ConfigError(f"{name} is {value}; it must be from 1 to 10,000")
     if args.seed is not None and args.seed < 0:
         raise ConfigError(f"seed is {args.seed}; it must be a whole number of at least 0")
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character shows "?"
@@ -154,8 +190,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     samples = _samples(model, tokenizer, prompts, sampling, args)
     if not args.quiet:
-        _report(model, samples)
-    _speak(samples, args, sys.stdout)
+        _report(model, samples, args)
+    _speak(model, samples, args, sys.stdout)
     return 0
 
 
@@ -167,6 +203,10 @@ def _refuse_contradictions(parser: argparse.ArgumentParser, args: argparse.Names
         parser.error("--interactive reads stdin itself; give the prompt as text")
     if (args.prompt or []).count("-") > 1:
         parser.error("--prompt - may be given once; stdin can be read only once")
+    if args.show_probs and (args.json or args.interactive):
+        parser.error("--show-probs is for reading; with --json, say --logprobs 0")
+    if args.logprobs is not None and not args.json:
+        parser.error("--logprobs goes with --json; to see probabilities, say --show-probs")
     if "max_length" in args and args.max_new_tokens is not None:
         parser.error("--max-length and --max-new-tokens are both given; choose one")
 
@@ -220,8 +260,9 @@ def _samples(
     return samples
 
 
-def _report(model: "GPT", samples: "Sequence[Generation]") -> None:
-    """Notices on stderr: prompts longer than the window; at a terminal also the seed."""
+def _report(model: "GPT", samples: "Sequence[Generation]", args: argparse.Namespace) -> None:
+    """Notices on stderr: prompts longer than the window; at a terminal also the seed, and what
+    the colours of --show-probs mean."""
     window = model.config.block_size
     for length in dict.fromkeys(len(s.prompt_ids) for s in samples):
         if length > window:
@@ -231,32 +272,71 @@ def _report(model: "GPT", samples: "Sequence[Generation]") -> None:
             )
     if sys.stdout.isatty():
         sys.stderr.write(f"note: seed {samples[0].seed}\n")
+    if args.show_probs and _has_colours(sys.stdout):
+        from tinygpt.display import legend
+
+        sys.stderr.write(f"note: probability of each token: {legend()}\n")
 
 
-def _speak(samples: "Sequence[Generation]", args: argparse.Namespace, out: TextIO) -> None:
-    from tinygpt.interactive import show
-
-    for number, sample in enumerate(samples):
-        if args.json:
-            "".join(sample)
-            out.write(json.dumps(_as_json(sample), ensure_ascii=False) + "\n")
-            out.flush()
-            continue
-        if number > 0:
-            out.write(_SEPARATOR)
-        if not args.no_echo:
-            out.write(sample.prompt or "")
-        show(sample, out, stream=not args.no_stream)
+def _has_colours(out: TextIO) -> bool:
+    return out.isatty() and not os.environ.get("NO_COLOR")
 
 
-def _as_json(sample: "Generation") -> dict[str, str | int | None]:
-    return {
+def _speak(
+    model: "GPT", samples: "Sequence[Generation]", args: argparse.Namespace, out: TextIO
+) -> None:
+    """Draw all samples side by side and show them in order, each as it comes."""
+    from tinygpt.decoding import draw_together
+    from tinygpt.display import Stats
+
+    stats = Stats(sum(len(sample.window()) for sample in samples[: args.batch_size]))
+    steps = stats.timed(draw_together(model, samples, batch_size=args.batch_size))
+    try:
+        for number, sample in enumerate(samples):
+            if args.json:
+                _write_json(sample, steps, out)
+            else:
+                out.write(_SEPARATOR if number > 0 else "")
+                _write_text(sample, steps, args, out)
+    finally:
+        if args.stats:
+            sys.stderr.write(stats.line())
+
+
+def _write_text(
+    sample: "Generation", steps: "Iterator[Generation]", args: argparse.Namespace, out: TextIO
+) -> None:
+    from tinygpt.display import coloured, listed, show
+    from tinygpt.generation import pieces
+
+    paint = None
+    if args.show_probs:
+        paint = coloured if _has_colours(out) else listed
+    if not args.no_echo:
+        out.write(sample.prompt or "")
+        out.write("\n" if paint is listed and sample.prompt else "")
+    show(sample, pieces(sample, steps), out, stream=not args.no_stream, paint=paint)
+
+
+def _write_json(sample: "Generation", steps: "Iterator[Generation]", out: TextIO) -> None:
+    from tinygpt.generation import pieces
+
+    for _ in pieces(sample, steps):
+        pass
+    said: dict[str, Any] = {
         "prompt": sample.prompt,
         "generated_text": sample.text,
         "token_count": len(sample.ids),
         "finish_reason": sample.finish_reason,
         "seed": sample.seed,
     }
+    if sample.sampling.logprobs is not None:
+        said["tokens"] = [
+            {"id": i, "logprob": chosen, "best": best}
+            for i, (chosen, best) in zip(sample.ids, sample.logprobs, strict=True)
+        ]
+    out.write(json.dumps(said, ensure_ascii=False) + "\n")
+    out.flush()
 
 
 if __name__ == "__main__":

@@ -1,78 +1,20 @@
-"""The loop that speaks: one token after another, from a KV cache, past the context window too.
+"""Text from a model: as it comes, in one piece, or many at a time.
 
-`stream_ids` is the loop. `Generation` turns its ids into text as it comes; the functions below it
-are the faces of the two: `stream_text`, `generate_text`, `generate_batch`.
+`Generation` turns the ids of one sample into text as they are drawn; the functions below it are
+its faces: `stream_text`, `generate_text`, `generate_batch`.
 """
 
 import secrets
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from tinygpt.backend import to_host
 from tinygpt.config import SamplingConfig
+from tinygpt.decoding import FinishReason, Sample, draw_together
 from tinygpt.errors import ConfigError, VocabularyError
-from tinygpt.kv_cache import KVCache
 from tinygpt.model import GPT
-from tinygpt.sampling import sample_next
 from tinygpt.tokenizers import TextStream, Tokenizer
-
-
-def window_start(n: int, block_size: int, hop: int) -> int:
-    """Where the window on n known tokens begins: 0 while they fit, then on by whole hops, so
-    that the cache is refilled once in `hop` tokens and not at each.
-
-    >>> [window_start(n, 8, 2) for n in (7, 8, 9, 10, 11)]
-    [0, 0, 2, 2, 4]
-    """
-    beyond = max(0, n - block_size)
-    return -(-beyond // hop) * hop  # rounded up
-
-
-def stream_ids(
-    model: GPT,
-    ids: Sequence[int],
-    sampling: SamplingConfig,
-    rng: np.random.Generator,
-    *,
-    eos_id: int | None = None,
-    stop_ids: Collection[int] = (),
-) -> Iterator[int]:
-    """Yield up to max_new_tokens ids that continue `ids`, ending before eos_id or a stop id.
-
-    Stop strings are not looked at here. Raises ConfigError when `ids` is empty and
-    VocabularyError when the model does not know one of them.
-    """
-    known = _checked(ids, model.config.vocab_size)
-    block_size = model.config.block_size
-    hop = max(1, block_size // 4)
-    kv = KVCache(model.config, xp=model.xp, dtype=model.dtype)
-    start = 0
-    for _ in range(sampling.max_new_tokens):
-        if (moved := window_start(len(known), block_size, hop)) != start:
-            start = moved
-            kv.reset()  # positions count from the window's start, so every key changes
-        unread = known[start + kv.length :]  # the whole window at first, then the last token
-        logits, _ = model.forward(np.array([unread]), kv=kv, last=1)  # (1, 1, V)
-        chosen = sample_next(to_host(logits)[0, -1], known, sampling, rng)
-        if chosen == eos_id or chosen in stop_ids:
-            return
-        known.append(chosen)
-        yield chosen
-
-
-def _checked(ids: Sequence[int], vocab_size: int) -> list[int]:
-    known = [int(i) for i in ids]
-    if not known:
-        raise ConfigError("the prompt is empty; give at least one token")
-    for i in (min(known), max(known)):
-        if not 0 <= i < vocab_size:
-            raise VocabularyError(
-                f"the prompt has token id {i} and the model knows 0 to {vocab_size - 1}; "
-                "use the tokenizer that the model was trained with"
-            )
-    return known
 
 
 class StopStrings:
@@ -112,14 +54,14 @@ class StopStrings:
         )
 
 
-class Generation:
-    """One sample in the making: iterate, once, for the pieces of its text as they come.
+class Generation(Sample):
+    """One sample in the making, as text: iterate for its pieces as they come.
 
-    prompt         the text that it continues, or None
-    prompt_ids     its ids (without a prompt: the token that generation begins from)
-    ids            generated so far, without end-of-text, with those of a stop string
-    text           shown so far
-    finish_reason  None while it runs, then "stop" (end-of-text or a stop string) or "length"
+    Besides what a Sample has (its ids include those of a stop string):
+    prompt         the text that it continues, or None (prompt_ids: what generation begins from)
+    text           certain so far, and so shown: whole characters, no beginning of a stop string
+    ends           for each of ids, how many characters of text there are with it, shown or not
+    finish_reason  "stop" after a stop string too
     seed           sample i of every prompt draws from default_rng([seed, i])
     """
 
@@ -133,40 +75,52 @@ class Generation:
         seed: int,
         sample: int = 0,
     ) -> None:
-        vocab_size = model.config.vocab_size
-        self.prompt = prompt
-        self.prompt_ids = _checked(encode_prompt(tokenizer, prompt), vocab_size)
-        self.ids: list[int] = []
-        self.text = ""
-        self.finish_reason: Literal["stop", "length"] | None = None
-        self.seed = _checked_seed(seed)
-        self._sampling = sampling
-        self._text_stream = TextStream(tokenizer)
-        self._id_stream = stream_ids(
-            model,
-            self.prompt_ids,
+        super().__init__(
+            model.config,
+            encode_prompt(tokenizer, prompt),
             sampling,
-            np.random.default_rng([seed, sample]),
-            stop_ids=_ending_ids(tokenizer, sampling, vocab_size),
+            np.random.default_rng([_checked_seed(seed), sample]),
+            stop_ids=_ending_ids(tokenizer, sampling, model.config.vocab_size),
         )
+        self.prompt = prompt
+        self.text = ""
+        self.ends: list[int] = []
+        self.seed = seed
+        self._model = model
+        self._stream = TextStream(tokenizer)
+        self._stop = StopStrings(sampling.stop)
 
     def __iter__(self) -> Iterator[str]:
-        stop = StopStrings(self._sampling.stop)
-        for i in self._id_stream:
-            self.ids.append(i)
-            yield from self._show(stop.push(self._text_stream.push(i)))
-            if stop.found:
-                break
-        else:
-            yield from self._show(stop.push(self._text_stream.finish()))
-            yield from self._show(stop.finish())
-        ended = stop.found or len(self.ids) < self._sampling.max_new_tokens
-        self.finish_reason = "stop" if ended else "length"
+        return pieces(self, draw_together(self._model, [self]))
 
-    def _show(self, piece: str) -> Iterator[str]:
-        if piece:
-            self.text += piece
-            yield piece
+    def say(self, token: int) -> None:
+        """Add a token to ids and what it makes certain to the text."""
+        super().say(token)
+        piece = self._stream.push(token)
+        self.ends.append((self.ends or [0])[-1] + len(piece))
+        self.text += self._stop.push(piece)
+        if self._stop.found:
+            super().finish("stop")
+
+    def finish(self, reason: FinishReason) -> None:
+        """End the text, once; what was held back is certain now."""
+        if self.finish_reason is None:
+            tail = self._stream.finish()
+            if tail:  # bytes that never made a character: of the last token
+                self.ends[-1] += len(tail)
+            self.text += self._stop.push(tail)
+            super().finish("stop" if self._stop.found else reason)
+            self.text += self._stop.finish()
+
+
+def pieces(sample: Generation, steps: Iterator[Sample]) -> Iterator[str]:
+    """The text of `sample` as it comes, while `steps` draws for it and perhaps for others."""
+    shown, more = 0, True
+    while more:
+        more = sample.finish_reason is None and next(steps, None) is not None
+        if new := sample.text[shown:]:
+            shown += len(new)
+            yield new
 
 
 def encode_prompt(tokenizer: Tokenizer, prompt: str | None) -> list[int]:
@@ -188,15 +142,20 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str | None) -> list[int]:
 
 
 def _ending_ids(tokenizer: Tokenizer, sampling: SamplingConfig, vocab_size: int) -> set[int]:
-    """End-of-text, and eos_id where one is named; none at all for -1."""
-    if sampling.eos_id == -1:
-        return set()
-    if sampling.eos_id is not None and not 0 <= sampling.eos_id < vocab_size:
-        raise VocabularyError(
-            f"eos_id is {sampling.eos_id} and the model knows the token ids 0 to "
-            f"{vocab_size - 1}; choose one of those, or -1 to never stop"
-        )
-    return {i for i in (tokenizer.eot_id, sampling.eos_id) if i is not None}
+    """The stop ids, eos_id where one is named, and end-of-text unless eos_id is -1."""
+    named = [("a stop id", i) for i in sampling.stop_ids]
+    if sampling.eos_id is not None and sampling.eos_id != -1:
+        named.append(("eos_id", sampling.eos_id))
+    for name, i in named:
+        if not 0 <= i < vocab_size:
+            raise VocabularyError(
+                f"{name} is {i} and the model knows the token ids 0 to {vocab_size - 1}; "
+                "choose one of those"
+            )
+    ids = {i for _, i in named}
+    if sampling.eos_id != -1 and tokenizer.eot_id is not None:
+        ids.add(tokenizer.eot_id)
+    return ids
 
 
 def fresh_seed() -> int:
@@ -212,7 +171,26 @@ def _checked_seed(seed: int) -> int:
 
 def _sampling(settings: dict[str, Any]) -> SamplingConfig:
     stop = settings.get("stop", ())
-    return SamplingConfig(**{**settings, "stop": (stop,) if isinstance(stop, str) else tuple(stop)})
+    return SamplingConfig(
+        **{
+            **settings,
+            "stop": (stop,) if isinstance(stop, str) else tuple(stop),
+            "stop_ids": tuple(settings.get("stop_ids", ())),
+        }
+    )
+
+
+OnToken = Callable[[Generation], object]
+
+
+def _drawn(
+    model: GPT, samples: Sequence[Generation], on_token: OnToken | None, batch_size: int = 1
+) -> Iterator[Generation]:
+    """`draw_together`, with a call after each token."""
+    for sample in draw_together(model, samples, batch_size=batch_size):
+        if on_token is not None:
+            on_token(sample)
+        yield sample
 
 
 def stream_text(
@@ -221,16 +199,19 @@ def stream_text(
     prompt: str | None = None,
     *,
     seed: int | None = None,
+    on_token: OnToken | None = None,
     **settings: Any,
 ) -> Iterator[str]:
     """The continuation of `prompt`, piece by piece; only whole characters are shown.
 
-    `settings` are the fields of SamplingConfig; without a seed a fresh one is drawn. Raises
-    ConfigError for settings that cannot be and VocabularyError for a prompt or an eos_id that
-    the model does not know, both before the first piece.
+    `settings` are the fields of SamplingConfig; without a seed a fresh one is drawn. `on_token`
+    is called with the Generation after each token: it may look at `ids[-1]`, `logprobs[-1]` or
+    `text`, and end the text with `finish("cancelled")`. Raises ConfigError for settings that
+    cannot be and VocabularyError for ids that the model does not know, before the first piece.
     """
     seed = fresh_seed() if seed is None else seed
-    return iter(Generation(model, tokenizer, prompt, _sampling(settings), seed=seed))
+    sample = Generation(model, tokenizer, prompt, _sampling(settings), seed=seed)
+    return pieces(sample, _drawn(model, [sample], on_token))
 
 
 def generate_text(
@@ -239,10 +220,11 @@ def generate_text(
     prompt: str | None = None,
     *,
     seed: int | None = None,
+    on_token: OnToken | None = None,
     **settings: Any,
 ) -> str:
     """The continuation of `prompt` in one piece: exactly what `stream_text` yields, joined."""
-    return "".join(stream_text(model, tokenizer, prompt, seed=seed, **settings))
+    return "".join(stream_text(model, tokenizer, prompt, seed=seed, on_token=on_token, **settings))
 
 
 def generate_batch(
@@ -251,11 +233,28 @@ def generate_batch(
     prompts: Sequence[str | None],
     *,
     seed: int | None = None,
+    num_samples: int = 1,
+    batch_size: int = 32,
+    on_token: OnToken | None = None,
     **settings: Any,
 ) -> list[str]:
-    """The continuation of each prompt, each as `generate_text` alone gives it with this seed."""
+    """The continuations of each prompt: `num_samples` of the first, then of the second, ….
+
+    Up to `batch_size` texts are drawn side by side; each is what it would be alone (in float32,
+    but for the last bits of its probabilities). The first sample of a prompt is what
+    `generate_text` gives with this seed.
+    """
     if isinstance(prompts, str):  # it would pass for a list of one-letter prompts
         raise ConfigError("prompts is one text; give a list of texts, or call generate_text")
-    seed = fresh_seed() if seed is None else seed
-    samples = [Generation(model, tokenizer, p, _sampling(settings), seed=seed) for p in prompts]
-    return ["".join(sample) for sample in samples]
+    for name, value in (("num_samples", num_samples), ("batch_size", batch_size)):
+        if value < 1:
+            raise ConfigError(f"{name} is {value}; it must be at least 1")
+    seed, sampling = fresh_seed() if seed is None else seed, _sampling(settings)
+    samples = [
+        Generation(model, tokenizer, prompt, sampling, seed=seed, sample=i)
+        for prompt in prompts
+        for i in range(num_samples)
+    ]
+    for _ in _drawn(model, samples, on_token, batch_size):
+        pass
+    return [sample.text for sample in samples]

@@ -1,4 +1,4 @@
-"""How a sample is shown as it comes, and a session: line by line, the model continues the page."""
+"""A session: line by line, the model continues the page."""
 
 import contextlib
 import io
@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any, TextIO
 
 from tinygpt.config import SamplingConfig
+from tinygpt.display import show
 from tinygpt.errors import ConfigError, TinyGPTError
 from tinygpt.generation import Generation, fresh_seed
 from tinygpt.model import GPT
@@ -19,9 +20,11 @@ An empty line lets it go on. Ctrl-C stops a reply, Ctrl-D leaves. A line that be
 two slashes is text that begins with one.
 
   /temperature T         /top-k K|off           /top-p P|off
-  /repetition-penalty R  /max-new-tokens N      /seed N|off
+  /min-p P|off           /repetition-penalty R  /presence-penalty X
+  /frequency-penalty X   /max-new-tokens N      /seed N|off
   /stop TEXT|off         ends a reply before TEXT
   /eos-id ID|off         ends a reply at this token
+  /window-hop N|off      tokens by which a full context moves on
   /settings              what is set now
   /history               the page so far
   /reset                 an empty page
@@ -34,22 +37,13 @@ _NUMBERS: dict[str, Callable[[str], Any]] = {
     "temperature": float,
     "top_k": int,
     "top_p": float,
+    "min_p": float,
     "repetition_penalty": float,
+    "presence_penalty": float,
+    "frequency_penalty": float,
     "eos_id": int,
+    "window_hop": int,
 }
-
-
-def show(sample: Generation, out: TextIO, *, stream: bool = True) -> None:
-    """Write a sample's text and one newline. Ctrl-C leaves what was said, and goes on up."""
-    try:
-        out.flush()
-        for piece in sample:
-            if stream:
-                out.write(piece)
-                out.flush()
-    finally:
-        out.write("\n" if stream else sample.text + "\n")
-        out.flush()
 
 
 class Session:
@@ -126,7 +120,7 @@ class Session:
             seed=seed, sample=self._replies,
         )  # fmt: skip
         try:
-            show(reply, self._out)
+            show(reply, reply, self._out)
         except KeyboardInterrupt:  # what was said stays
             self._note("(stopped)\n")
         self._page = page + reply.text
@@ -165,7 +159,7 @@ def _at_terminal() -> bool:
 
 
 def _number(name: str, value: str) -> Any:
-    if value == "off" and name in ("top_k", "top_p", "eos_id"):
+    if value == "off" and name in ("top_k", "top_p", "min_p", "eos_id", "window_hop"):
         return -1 if name == "eos_id" else None
     kind = _NUMBERS[name]
     try:

@@ -128,17 +128,18 @@ class GPT:
     ) -> tuple[Array, Cache]:
         """ids (B, T) -> logits (B, T, V), and what backward needs.
 
-        With `kv` the ids continue the text in that cache, which is extended. `last` computes the
+        With `kv` the ids continue the texts in that cache, which is extended. `last` computes the
         logits of so many last positions alone, (B, last, V). After either, or with keep=False,
         which drops every block's cache at once, there is no way back: the cache is not for
         backward.
         """
         p, config = self.params, self.config
-        past = 0 if kv is None else kv.length
-        ids = self.check_ids(ids, past)
+        ids = self.check_ids(ids, 0 if kv is None else int(kv.lengths.max()))
         T = ids.shape[1]
+        layers = [None] * config.n_layer if kv is None else kv.layers(T)
+        positions = slice(T) if kv is None else to_device(kv.positions(T), self.xp)
         x, wte_cache = embedding_forward(p["wte"], ids)  # (B, T, C)
-        x += p["wpe"][past : past + T]
+        x += p["wpe"][positions]
         if masks is not None:
             x, _ = dropout_forward(x, masks.embedding)
         block_caches: list[Any] = []
@@ -147,14 +148,14 @@ class GPT:
                 x,
                 block,
                 config.n_head,
-                None if kv is None else kv.layer(i),
+                layers[i],
                 None if masks is None else masks.blocks[i],
             )
             if keep and kv is None:
                 block_caches.append(x if config.recompute else cache)
             x = y
         if kv is not None:
-            kv.length += T
+            kv.lengths += T
         if last is not None:
             x = x[:, -last:]
         x, lnf_cache = layernorm_forward(x, **p["lnf"])

@@ -1,10 +1,14 @@
 """loss.png: the losses of a run's log.jsonl as a picture (needs matplotlib)."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygpt.errors import BackendError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def read_log(path: str | Path) -> list[dict[str, Any]]:
@@ -29,7 +33,15 @@ def _is_number(value: object) -> bool:
 
 
 def plot_losses(log: str | Path, picture: str | Path) -> None:
-    """Draw training and validation loss against the step.
+    """Draw a run's log.jsonl into a picture.
+
+    Raises BackendError when matplotlib is not installed.
+    """
+    draw_losses(read_log(log)).savefig(picture, dpi=120)
+
+
+def draw_losses(entries: Sequence[Mapping[str, Any]]) -> "Figure":
+    """Training and validation loss against the step, and the floor where the log has one.
 
     Raises BackendError when matplotlib is not installed.
     """
@@ -41,7 +53,6 @@ def plot_losses(log: str | Path, picture: str | Path) -> None:
             "no loss.png was drawn, because matplotlib is not installed; "
             "run: pip install 'tinygpt[plot]'"
         ) from error
-    entries = read_log(log)
     measured = [e for e in entries if e["val_loss"] is not None]
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
@@ -61,8 +72,22 @@ def plot_losses(log: str | Path, picture: str | Path) -> None:
         markersize=4,
         label="validation (all held-out text)",
     )
+    floor = measured[-1].get("floor") if measured else None
+    if _is_number(floor) and floor is not None and floor > 0:
+        axes.axhline(floor, color="black", linestyle="--", linewidth=1, label="floor")
+        # equal distances are equal ratios: how far above the floor can be read from the first
+        # step to the last
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
+    if measured:
+        best = min(measured, key=lambda e: e["val_loss"])
+        title = f"validation loss {best['val_loss']:.4f} at step {best['step']}"
+        if axes.get_yscale() == "log":
+            title += f", {best['val_loss'] / floor - 1:.1%} above that of a perfect model"
+        axes.set_title(title, fontsize=11)
     axes.set_xlabel("step")
     axes.set_ylabel("loss (nats per token)")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    figure.savefig(picture, dpi=120)
+    return figure

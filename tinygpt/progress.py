@@ -8,10 +8,12 @@ from typing import TextIO
 class Progress:
     """Shows a run on a stream (stderr): the current line, samples of text, notes."""
 
-    def __init__(self, stream: TextIO, *, steps: int, first_step: int = 0) -> None:
+    def __init__(
+        self, stream: TextIO, *, steps: int, first_step: int = 0, floor: float | None = None
+    ) -> None:
         self._stream = stream
         self._in_place = stream.isatty()
-        self._steps, self._first = steps, first_step
+        self._steps, self._first, self._floor = steps, first_step, floor
         self._began = time.perf_counter()
         self._val_loss: float | None = None
 
@@ -21,6 +23,8 @@ class Progress:
         """Show where the run is; the last validation loss stays in view."""
         self._val_loss = val_loss if val_loss is not None else self._val_loss
         val = "" if self._val_loss is None else f"  val {self._val_loss:.4f}"
+        if self._val_loss is not None and self._floor is not None:
+            val += f" ({self._val_loss / self._floor - 1:.1%} above the floor)"
         line = (
             f"step {step}/{self._steps}  loss {loss:.4f}{val}  "
             f"{tokens_per_second:,.0f} tokens/s  ETA {self.eta(step)}"

@@ -1,10 +1,11 @@
 """From logits to the next token: small pure functions on one row of host logits (V,).
 
-They are applied in the order that the field uses: repetition penalty, temperature, top-k, top-p,
-then one draw. A token that has been ruled out has the logit -inf. All of it is float64: rounding
-in float32 would decide draws.
+They are applied in the order that the field uses: repetition, presence and frequency penalty,
+temperature, top-k, top-p, min-p, then one draw. A token that has been ruled out has the logit
+-inf. All of it is float64: rounding in float32 would decide draws.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,6 +32,29 @@ def apply_repetition_penalty(logits: Array, ids: Sequence[int], penalty: float) 
         changed = np.where(values > 0, values / penalty, values * penalty)
     result[seen] = np.clip(changed, -_GREATEST, _GREATEST)  # an absurd penalty, not infinity
     return result
+
+
+def apply_presence_penalty(logits: Array, ids: Sequence[int], penalty: float) -> Array:
+    """Take `penalty` from the logit of every distinct token of `ids`, once.
+
+    >>> apply_presence_penalty(np.array([3.0, -1.0, 2.0]), [1, 0, 0], 0.5).tolist()
+    [2.5, -1.5, 2.0]
+    """
+    return np.asarray(logits, np.float64) - penalty * (_counts(ids, len(logits)) > 0)
+
+
+def apply_frequency_penalty(logits: Array, ids: Sequence[int], penalty: float) -> Array:
+    """Take `penalty` from a token's logit for each time it stands in `ids`.
+
+    >>> apply_frequency_penalty(np.array([3.0, -1.0, 2.0]), [1, 0, 0], 0.5).tolist()
+    [2.0, -1.5, 2.0]
+    """
+    return np.asarray(logits, np.float64) - penalty * _counts(ids, len(logits))
+
+
+def _counts(ids: Sequence[int], vocab_size: int) -> Array:
+    """How often each token stands in `ids`, (V,)."""
+    return np.bincount(np.asarray(ids, np.int64), minlength=vocab_size)
 
 
 def apply_temperature(logits: Array, temperature: float) -> Array:
@@ -81,6 +105,18 @@ def keep_top_p(logits: Array, p: float) -> Array:
     return result
 
 
+def keep_min_p(logits: Array, min_p: float) -> Array:
+    """Rule out tokens less likely than min_p times the likeliest, which stays (Nguyen et al. 2024).
+
+    >>> keep_min_p(np.log([0.125, 0.5, 0.25, 0.125]), 0.4).round(3).tolist()
+    [-inf, -0.693, -1.386, -inf]
+    """
+    result = np.array(logits, dtype=np.float64)
+    if min_p > 0:  # probabilities compare as logits do: p / q = exp(logit p - logit q)
+        result[result < result.max() + math.log(min_p)] = -np.inf
+    return result
+
+
 def softmax(logits: Array) -> Array:
     """Probabilities exp(logits) / sum, in float64; at least one logit is finite.
 
@@ -102,11 +138,32 @@ def draw(probs: Array, u: float) -> int:
     return int(np.searchsorted(mass, u * mass[-1], side="right"))
 
 
-def next_probs(logits: Array, seen_ids: Sequence[int], sampling: SamplingConfig) -> Array:
-    """The distribution (V,) from which the next token is drawn. Temperature 0 puts all on the
-    greatest logit (the lowest id among equals). Raises TinyGPTError for NaN or infinity.
+def log_probs(logits: Array) -> Array:
+    """The model's own log-probabilities (V,) in nats, before penalties, temperature and filters.
 
-    >>> next_probs(np.array([0.0, 1.0, 1.0]), [], SamplingConfig(temperature=0)).tolist()
+    >>> log_probs(np.array([0.0, 0.0, math.log(2)])).round(3).tolist()
+    [-1.386, -1.386, -0.693]
+    """
+    result = np.array(logits, dtype=np.float64)
+    result -= result.max()
+    result -= math.log(np.exp(result).sum())
+    return result
+
+
+def next_probs(
+    logits: Array,
+    sampling: SamplingConfig,
+    *,
+    prompt: Sequence[int] = (),
+    output: Sequence[int] = (),
+) -> Array:
+    """The distribution (V,) from which the next token is drawn. Temperature 0 puts all on the
+    greatest logit (the lowest id among equals).
+
+    The repetition penalty counts the ids of prompt and output, the other two the output alone.
+    Raises TinyGPTError for NaN or infinity.
+
+    >>> next_probs(np.array([0.0, 1.0, 1.0]), SamplingConfig(temperature=0)).tolist()
     [0.0, 1.0, 0.0]
     """
     if not np.isfinite(np.max(logits)):  # NaN if any is NaN
@@ -115,7 +172,11 @@ def next_probs(logits: Array, seen_ids: Sequence[int], sampling: SamplingConfig)
             "weights are damaged; use an earlier checkpoint"
         )
     if sampling.repetition_penalty != 1:
-        logits = apply_repetition_penalty(logits, seen_ids, sampling.repetition_penalty)
+        logits = apply_repetition_penalty(logits, [*prompt, *output], sampling.repetition_penalty)
+    if sampling.presence_penalty != 0:
+        logits = apply_presence_penalty(logits, output, sampling.presence_penalty)
+    if sampling.frequency_penalty != 0:
+        logits = apply_frequency_penalty(logits, output, sampling.frequency_penalty)
     if sampling.temperature == 0:
         probs = np.zeros(len(logits))
         probs[np.argmax(logits)] = 1.0
@@ -125,12 +186,19 @@ def next_probs(logits: Array, seen_ids: Sequence[int], sampling: SamplingConfig)
         logits = keep_top_k(logits, sampling.top_k)
     if sampling.top_p is not None:
         logits = keep_top_p(logits, sampling.top_p)
+    if sampling.min_p is not None:
+        logits = keep_min_p(logits, sampling.min_p)
     return softmax(logits)
 
 
 def sample_next(
-    logits: Array, seen_ids: Sequence[int], sampling: SamplingConfig, rng: np.random.Generator
+    logits: Array,
+    sampling: SamplingConfig,
+    rng: np.random.Generator,
+    *,
+    prompt: Sequence[int] = (),
+    output: Sequence[int] = (),
 ) -> int:
-    """Choose the next token from logits (V,); `seen_ids` are those that the repetition penalty
-    counts. One uniform number per token, whatever the settings."""
-    return draw(next_probs(logits, seen_ids, sampling), rng.random())
+    """Choose the next token from logits (V,), as `next_probs` has them. One uniform number per
+    token, whatever the settings."""
+    return draw(next_probs(logits, sampling, prompt=prompt, output=output), rng.random())

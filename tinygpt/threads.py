@@ -7,13 +7,16 @@ one-thread BLAS run at the speed of the cores.
 import contextlib
 import contextvars
 import ctypes
+import glob
 import os
+import secrets
 import sys
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -23,6 +26,9 @@ R = TypeVar("R")
 # glibc's mallopt parameters and the values that keep freed arrays in the process: mmap threshold
 # (glibc before 2.35 refuses more than 32 MB, so that comes first), trim threshold, top pad
 _KEEP = ((-3, 32 << 20), (-3, 1 << 30), (-1, (1 << 31) - 1), (-2, 64 << 20))
+
+# a temporary file that nobody wrote to for so long was left by a killed process
+STALE_SECONDS = 600
 
 
 def default_workers() -> int:
@@ -87,6 +93,35 @@ class WorkerPool:
         self.close()
 
 
+@contextlib.contextmanager
+def written_beside(path: Path) -> Iterator[IO[bytes]]:
+    """A temporary file beside `path` that takes its place when the block ends well.
+
+    Else it is removed and a file already at `path` stays. Missing folders are made. Raises OSError.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    try:
+        with open(temporary, "xb+") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        replace_file(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes left beside `path`, but not what another now writes."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > STALE_SECONDS:
+                leftover.unlink()
+
+
 def replace_file(temporary: Path, path: Path) -> None:
     """Put a finished temporary file in the place of `path`, at once or not at all."""
     os.replace(temporary, path)
@@ -103,6 +138,16 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def peak_memory() -> int | None:
+    """The most bytes of memory that this process has held, or None where that is not known."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts in bytes
 
 
 def memory_available() -> int | None:

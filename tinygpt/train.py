@@ -130,7 +130,7 @@ def _train(settings: dict[str, Any], arguments: Namespace) -> int:
     _say(r.headline())
     if not arguments.resume and (doubts := doubt(r.config, r.text)):
         _say(f"beware: {doubts}")
-    progress = Progress(sys.stderr, steps=r.steps, first_step=r.step)
+    progress = Progress(sys.stderr, steps=r.steps, first_step=r.step, floor=r.text.floor)
     interrupt = _Interrupt()
     r.train(progress, stop_at=arguments.stop_at, interrupted=interrupt.asked)
     try:

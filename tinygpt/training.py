@@ -37,7 +37,7 @@ from tinygpt.params import decayed_count, parameter_count
 from tinygpt.plot import read_log
 from tinygpt.progress import Progress
 from tinygpt.run_settings import config_toml
-from tinygpt.threads import WorkerPool, default_workers, replace_file
+from tinygpt.threads import WorkerPool, default_workers, written_beside
 
 DEFAULT_STEPS = 2000
 CHANGEABLE = ("steps", "epochs", "threads", "device", "run_name")  # when a run is resumed
@@ -382,6 +382,5 @@ def _changed(stored: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
 def _cut_log(path: Path, step: int) -> None:
     """Forget what was logged after the checkpoint: those steps will be taken, and logged, again."""
     kept = [e for e in read_log(path) if e["step"] <= step] if path.exists() else []
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text("".join(json.dumps(e) + "\n" for e in kept), encoding="utf-8")
-    replace_file(temporary, path)
+    with written_beside(path) as file:
+        file.write("".join(json.dumps(e) + "\n" for e in kept).encode())

@@ -51,10 +51,11 @@ def attention_forward(
     C = x.shape[-1]
     qkv, qkv_cache = linear_forward(x, **p["qkv"])  # (B, T, 3C)
     q, k, v = (heads(qkv[..., i * C : (i + 1) * C], n_head) for i in range(3))
+    mask = None
     if kv is not None:
-        k, v = kv.append(k, v)
+        (k, v), mask = kv.append(k, v), kv.mask
     y = get_xp(x).empty_like(x)
-    _, att_cache = causal_attention_forward(q, k, v, out=heads(y, n_head))
+    _, att_cache = causal_attention_forward(q, k, v, mask=mask, out=heads(y, n_head))
     y, proj_cache = linear_forward(y, **p["proj"])
     return y, (qkv_cache, att_cache, proj_cache, n_head)
 

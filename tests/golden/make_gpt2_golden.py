@@ -35,7 +35,7 @@ from tinygpt.checkpoint import load_model, save_checkpoint
 from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.convert import from_gpt2, to_gpt2
 from tinygpt.convert.vocabulary import read_tokenizer, write_tokenizer
-from tinygpt.generation import stream_ids
+from tinygpt.decoding import stream_ids
 from tinygpt.model import GPT
 from tinygpt.tokenizers import BPETokenizer, ByteTokenizer
 from tinygpt.tokenizers import GPT2Tokenizer as OurGPT2Tokenizer

@@ -62,3 +62,16 @@ def test_results_can_be_written_into_strided_views():
     for ours, third, reference in zip(got, thirds, expected, strict=True):
         assert ours is third
         np.testing.assert_allclose(ours, reference, rtol=1e-13, atol=1e-15)
+
+
+def test_a_mask_lets_rows_of_different_lengths_attend_side_by_side():
+    """Row b's two queries are positions ends[b] - 2 and ends[b] - 1 of its own text."""
+    q, k, v = heads(0, 2), heads(1, 6), heads(2, 6)
+    ends = np.array([3, 6])
+    positions = ends[:, None] - 2 + np.arange(2)
+    mask = np.where(np.arange(6) > positions[:, None, :, None], -np.inf, 0.0)
+    y, _ = causal_attention_forward(q, k, v, mask=mask)
+    for b, end in enumerate(ends):
+        row = slice(b, b + 1)
+        alone, _ = causal_attention_forward(q[row], k[row, :, :end], v[row, :, :end])
+        np.testing.assert_allclose(y[row], alone, rtol=1e-13)

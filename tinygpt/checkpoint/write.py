@@ -1,13 +1,10 @@
 """Write a checkpoint so that a reader finds the old file or the new one, never half of one."""
 
 import dataclasses
-import glob
 import json
 import os
-import secrets
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,12 +25,8 @@ from tinygpt.checkpoint.format import (
 from tinygpt.config import ModelConfig
 from tinygpt.errors import CheckpointError, ShapeError
 from tinygpt.params import named_views, param_shapes, parameter_count
-from tinygpt.threads import replace_file
+from tinygpt.threads import written_beside
 from tinygpt.tokenizers import Tokenizer
-
-STALE_SECONDS = (
-    600  # a temporary file that nobody wrote to for so long was left by a killed process
-)
 
 
 def save_checkpoint(
@@ -128,32 +121,13 @@ def _new_hdf5(file: IO[bytes]) -> Any:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A temporary file beside `path` that takes its place when the block ends well."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    """The file that becomes the checkpoint at `path` when the block ends well."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        try:
-            with open(temporary, "xb+") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            replace_file(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
+        with written_beside(path) as file:
+            yield file
     except (OSError, RuntimeError, KeyError) as error:  # HDF5 may only say what came of it
         kept = "the earlier file is untouched; " if path.is_file() else ""
         raise CheckpointError(
             f"{path} could not be saved ({getattr(error, 'strerror', None) or error}); {kept}"
             "make room or choose another place, and save again"
         ) from error
-
-
-def _sweep(path: Path) -> None:
-    """Remove what killed processes left of this checkpoint, but not what another now writes."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        with suppress(OSError):
-            if time.time() - leftover.stat().st_mtime > STALE_SECONDS:
-                leftover.unlink()

@@ -17,7 +17,7 @@ _HOME = {
     "split_texts": "batches",
     "split_validation": "batches",
     "document_starts": "documents",
-    "documents": "documents",
+    "whole_documents": "documents",
 }
 
 __all__ = sorted(_HOME)

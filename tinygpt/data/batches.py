@@ -31,10 +31,13 @@ def split_validation(ids: Ids, fraction: float = 0.1) -> tuple[Ids, Ids]:
     return ids[:cut], ids[cut:]
 
 
-def split_texts(texts: Sequence[str], fraction: float = 0.1) -> tuple[list[str], list[str]]:
+def split_texts(
+    texts: Sequence[str], fraction: float = 0.1, *, whole: bool = False
+) -> tuple[list[str], list[str]]:
     """(train, validation): the last characters of texts that have no ids yet.
 
-    The cut falls between two lines, unless the last line of a text is too long for that.
+    The cut falls between two lines, unless the last line of a text is too long for that; with
+    `whole` it falls between two texts.
 
     >>> split_texts(["one\\n", "two\\nthree\\n" * 3], fraction=0.5)
     (['one\\n', 'two\\nthree\\ntwo\\n'], ['three\\ntwo\\nthree\\n'])
@@ -42,7 +45,7 @@ def split_texts(texts: Sequence[str], fraction: float = 0.1) -> tuple[list[str],
     left = int(sum(map(len, texts)) * (1 - fraction))
     for i, text in enumerate(texts):
         if left < len(text):
-            cut = left and (text.find("\n", left - 1, -1) + 1 or left)
+            cut = 0 if whole else left and (text.find("\n", left - 1, -1) + 1 or left)
             return [*texts[:i], *filter(None, [text[:cut]])], [text[cut:], *texts[i + 1 :]]
         left -= len(text)
     return [], []

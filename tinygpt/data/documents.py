@@ -8,10 +8,10 @@ import numpy.typing as npt
 from tinygpt.data.tokens import Ids
 
 
-def documents(ids: Ids, eot_id: int) -> list[Ids]:
+def whole_documents(ids: Ids, eot_id: int) -> list[Ids]:
     """Every document whole, from the end-of-text before it to its own, as views.
 
-    >>> [document.tolist() for document in documents(np.array([0, 5, 6, 0, 7, 0]), eot_id=0)]
+    >>> [document.tolist() for document in whole_documents(np.array([0, 5, 6, 0, 7, 0]), eot_id=0)]
     [[0, 5, 6, 0], [0, 7, 0]]
     """
     ends = np.flatnonzero(ids == eot_id)

@@ -4,10 +4,10 @@ import contextlib
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from tinygpt.errors import DataError
-from tinygpt.threads import replace_file
+from tinygpt.threads import written_beside
 
 TEXT_SUFFIXES = {
     ".txt", ".text", ".md", ".markdown", ".rst", ".tex", ".org", ".srt", ".csv", ".tsv", ".html",
@@ -90,25 +90,16 @@ def read_folder(
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that appears at `path` when the block ends well, and else leaves no trace.
 
     Missing folders are made. Raises DataError when it cannot be written.
     """
     if path.is_dir():
         raise DataError(f"{path} is a folder; name the file to write in it")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            replace_file(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with written_beside(path) as file:
+            yield file
     except OSError as error:
         raise DataError(
             f"{path} cannot be written ({error.strerror}); choose another place, or make room"

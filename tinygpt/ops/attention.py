@@ -9,19 +9,23 @@ from tinygpt.ops.softmax import softmax_backward, softmax_forward
 
 
 def causal_attention_forward(
-    q: Array, k: Array, v: Array, *, out: Array | None = None
+    q: Array, k: Array, v: Array, *, mask: Array | None = None, out: Array | None = None
 ) -> tuple[Array, tuple[Any, ...]]:
     """y = softmax(q kᵀ / sqrt(D) + mask) v.   q (B, H, Tq, D), k, v (B, H, Tk, D) -> y as q
 
     Tq <= Tk: the queries are the last Tq positions, so that training, prefill and decoding one
     token are this one function. Any strides will do: matmul takes views of heads as they are.
+    `mask` (B, 1, Tq, Tk) says it otherwise, for texts of different lengths side by side: 0 where
+    a query sees a key, -inf where it does not.
     """
     xp = get_xp(q)
     Tq, Tk = q.shape[2], k.shape[2]
     scores = (q * (1.0 / math.sqrt(q.shape[3]))) @ k.swapaxes(-1, -2)  # (B, H, Tq, Tk)
-    if Tq > 1:
+    if mask is None and Tq > 1:
         # query i is position i + Tk - Tq: it sees keys up to that position
-        scores += xp.triu(xp.full((Tq, Tk), -math.inf, q.dtype), k=Tk - Tq + 1)
+        mask = xp.triu(xp.full((Tq, Tk), -math.inf, q.dtype), k=Tk - Tq + 1)
+    if mask is not None:
+        scores += mask
     p, _ = softmax_forward(scores, out=scores)
     y = xp.matmul(p, v, out=out)
     return y, (q, k, v, p)  # p: recomputing it would cost a product and an exp

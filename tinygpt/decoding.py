@@ -1,0 +1,184 @@
+"""The loop that draws: texts side by side, one token each per forward pass, from one KV cache.
+
+`Sample` is one text in the making, as ids; `draw_together` is the loop. The texts need not be
+equally long, begin together or end together, and each comes out as it would alone; the context
+window may be outgrown.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Literal, NamedTuple, TypeVar
+
+import numpy as np
+
+from tinygpt.backend import Array, to_host
+from tinygpt.config import ModelConfig, SamplingConfig
+from tinygpt.errors import ConfigError, VocabularyError
+from tinygpt.kv_cache import KVCache
+from tinygpt.model import GPT
+from tinygpt.sampling import log_probs, sample_next
+
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+def window_start(n: int, block_size: int, hop: int) -> int:
+    """Where the window on n known tokens begins: 0 while they fit, then on by whole hops, so
+    that the cache is refilled once in `hop` tokens and not at each.
+
+    >>> [window_start(n, 8, 2) for n in (7, 8, 9, 10, 11)]
+    [0, 0, 2, 2, 4]
+    """
+    beyond = max(0, n - block_size)
+    return -(-beyond // hop) * hop  # rounded up
+
+
+class LogProb(NamedTuple):
+    """What the model itself thought of a token: log-probabilities in nats, before penalties,
+    temperature and filters; `best` are the likeliest tokens, (id, log-probability) each."""
+
+    chosen: float
+    best: list[tuple[int, float]]
+
+
+class Sample:
+    """One text in the making, as ids.
+
+    prompt_ids     what it continues
+    ids            generated so far, without the token that ended it
+    logprobs       one for each of ids, where `SamplingConfig.logprobs` asks for them
+    finish_reason  None while it runs, then "stop" (a stop token), "length" or "cancelled"
+
+    Raises ConfigError when the prompt is empty or window_hop above block_size, and
+    VocabularyError when the model does not know an id of the prompt.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        prompt_ids: Sequence[int],
+        sampling: SamplingConfig,
+        rng: np.random.Generator,
+        *,
+        stop_ids: Collection[int] = (),
+    ) -> None:
+        self.prompt_ids = _checked_ids(prompt_ids, config.vocab_size)
+        self.ids: list[int] = []
+        self._known = [*self.prompt_ids]
+        self.logprobs: list[LogProb] = []
+        self.finish_reason: FinishReason | None = None
+        self.sampling = sampling
+        self._block_size, self._hop = config.block_size, _checked_hop(sampling, config.block_size)
+        self._rng = rng
+        self._stop_ids = frozenset(stop_ids)
+
+    def window(self) -> list[int]:
+        """The known ids that the next token is computed from."""
+        return self._known[window_start(len(self._known), self._block_size, self._hop) :]
+
+    def take(self, logits: Array) -> bool:
+        """Draw the next token from its logits (V,); False when it ends the text."""
+        token = sample_next(
+            logits, self.sampling, self._rng, prompt=self.prompt_ids, output=self.ids
+        )
+        if token in self._stop_ids:
+            self.finish("stop")
+            return False
+        if self.sampling.logprobs is not None:
+            self.logprobs.append(_log_prob(logits, token, self.sampling.logprobs))
+        self.say(token)
+        if len(self.ids) == self.sampling.max_new_tokens:
+            self.finish("length")
+        return True
+
+    def say(self, token: int) -> None:
+        """Add a token to the text."""
+        self.ids.append(token)
+        self._known.append(token)
+
+    def finish(self, reason: FinishReason) -> None:
+        """End the text, once: from a loop over tokens, or from a callback, as "cancelled"."""
+        self.finish_reason = self.finish_reason or reason
+
+
+def _checked_ids(ids: Sequence[int], vocab_size: int) -> list[int]:
+    known = [int(i) for i in ids]
+    if not known:
+        raise ConfigError("the prompt is empty; give at least one token")
+    for i in (min(known), max(known)):
+        if not 0 <= i < vocab_size:
+            raise VocabularyError(
+                f"the prompt has token id {i} and the model knows 0 to {vocab_size - 1}; "
+                "use the tokenizer that the model was trained with"
+            )
+    return known
+
+
+def _checked_hop(sampling: SamplingConfig, block_size: int) -> int:
+    if sampling.window_hop is None:
+        return max(1, block_size // 4)
+    if sampling.window_hop > block_size:
+        raise ConfigError(
+            f"window_hop is {sampling.window_hop} and the model's block_size is {block_size}; "
+            f"choose from 1 to {block_size}"
+        )
+    return sampling.window_hop
+
+
+def _log_prob(logits: Array, token: int, n: int) -> LogProb:
+    known = log_probs(logits)
+    best = np.argsort(-known, kind="stable")[:n].tolist()  # among equals the lower id first
+    return LogProb(float(known[token]), [(i, float(known[i])) for i in best])
+
+
+AnySample = TypeVar("AnySample", bound=Sample)
+
+
+def draw_together(
+    model: GPT, samples: Iterable[AnySample], *, batch_size: int = 32
+) -> Iterator[AnySample]:
+    """Continue all samples, `batch_size` at a time; yield a sample each time it has a new token.
+
+    When one ends, the next that waits takes its row of the cache.
+    """
+    waiting = (sample for sample in samples if sample.finish_reason is None)
+    running = list(islice(waiting, batch_size))
+    kv = KVCache(model.config, len(running), xp=model.xp, dtype=model.dtype)
+    while running:
+        windows = [sample.window() for sample in running]
+        for i, window in enumerate(windows):
+            if kv.lengths[i] != len(window) - 1:  # a new text, or the window has moved on:
+                kv.lengths[i] = 0  # positions count from its start, so every key changes
+                if window[:-1]:
+                    model.forward(np.array([window[:-1]]), kv=kv.row(i), last=1)
+        last_ids = np.array([window[-1:] for window in windows])  # (B, 1)
+        logits, _ = model.forward(last_ids, kv=kv, last=1)  # (B, 1, V)
+        for sample, row in zip(running, to_host(logits)[:, 0], strict=True):
+            if sample.finish_reason is None and sample.take(row):
+                yield sample
+        for i in reversed(range(len(running))):
+            if running[i].finish_reason is None:
+                continue
+            if (successor := next(waiting, None)) is not None:
+                kv.lengths[i] = 0
+                running[i] = successor
+            else:
+                kv.drop(i)
+                running[i] = running[-1]
+                running.pop()
+
+
+def stream_ids(
+    model: GPT,
+    ids: Sequence[int],
+    sampling: SamplingConfig,
+    rng: np.random.Generator,
+    *,
+    stop_ids: Collection[int] = (),
+) -> Iterator[int]:
+    """Yield up to max_new_tokens ids that continue `ids`, ending before a stop id.
+
+    Stop strings, and the ids that `sampling` stops at, are for those who know the tokenizer.
+    """
+    sample = Sample(model.config, ids, sampling, rng, stop_ids=stop_ids)
+    for _ in draw_together(model, [sample]):
+        yield sample.ids[-1]
