@@ -65,7 +65,9 @@ def test_a_long_text_is_read_by_its_end():
     ids = CHARS.encode("abcdabcd")[-5:]
     expected = ending_log_prob(model, CHARS, "abcdabc", "d")
     assert expected == pytest.approx(by_hand(model, ids, 4))
-    assert ending_log_prob(model, CHARS, "a", "bcdabcd") < 0
+    for context, ending in (("a", "bcdab"), ("", "a")):
+        with pytest.raises(DataError, match=f"has {len(ending) - (not context)} tokens to predict"):
+            ending_log_prob(model, CHARS, context, ending)
 
 
 def test_scores_count_right_answers_in_both_ways_and_chance():

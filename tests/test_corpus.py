@@ -7,7 +7,7 @@ import pytest
 
 from tinygpt import tales
 from tinygpt.config import TrainConfig
-from tinygpt.corpus import floor, pieces, prepare_text
+from tinygpt.corpus import documents_of, floor, prepare_text
 from tinygpt.data.recipes import tales_corpus
 from tinygpt.errors import ConfigError
 from tinygpt.tokenizers import make_tokenizer
@@ -31,7 +31,7 @@ def test_no_story_is_cut_between_training_and_validation(corpus, tokenizer):
     text = prepare_text(config(corpus, tokenizer=tokenizer))
     told = [
         text.tokenizer.decode(ids[1:].tolist()).removesuffix("\n")
-        for ids in [*pieces(text.train, text.tokenizer, True), *text.held_out()]
+        for ids in [*documents_of(text.train, text.tokenizer), *text.held_out()]
     ]
     stories = corpus.read_text().split("\n<|endoftext|>\n")[:-1]
     assert told == stories
@@ -73,4 +73,4 @@ def test_a_tokenizer_without_end_of_text_cannot_tell_documents(corpus):
     with pytest.raises(ConfigError, match="char tokenizer has no end-of-text"):
         prepare_text(config(corpus, tokenizer="char"))
     with pytest.raises(ConfigError, match="no end-of-text"):
-        pieces(np.array([1, 2]), make_tokenizer("char", "ab"), True)
+        documents_of(np.array([1, 2]), make_tokenizer("char", "ab"))

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from tinygpt import evaluate, tales, train
+from tinygpt.checkpoint import load_model
+from tinygpt.choices import ending_log_prob
 from tinygpt.config import ModelConfig
 from tinygpt.errors import CheckpointError, ConfigError, DataError, TinyGPTError
 from tinygpt.evaluation import Evaluation, count_tales, evaluate_loss, text_bytes
@@ -80,7 +82,7 @@ def test_a_context_or_stride_that_cannot_be_is_refused(context, stride):
 
 
 class Reciter(GPT):
-    """A model that knows texts by heart: in `texts` the one that begins as its past does."""
+    """A model that tells its texts by heart, one after the other."""
 
     def __init__(self, texts):
         self.tokenizer = make_tokenizer("bytes", "")
@@ -232,6 +234,8 @@ def test_tales_are_measured_story_by_story_beside_their_floor(home, capsys):
         (["--context", "4", "--stride", "5"], "choose a context"),
         (["--samples", "-1"], "--samples is -1"),
         (["--data", "tales", "--stories", "0"], "at least one story"),
+        (["--data", "tales", "--part", "val"], "has no parts"),
+        (["--data", "text.txt", "--stories", "3"], "goes with --data tales"),
     ],
 )
 def test_evaluate_refuses_what_cannot_be_measured(home, words, complaint):
@@ -240,11 +244,14 @@ def test_evaluate_refuses_what_cannot_be_measured(home, words, complaint):
 
 
 def test_evaluate_answers_questions(home, capsys):
-    lines = [{"context": "the cat sat on the ", "choices": ["mat", "xyz"], "answer": 0}] * 3
+    one = {"context": "the cat sat on the ", "choices": ["mat", "xyz"]}
+    lines = [one | {"answer": answer} for answer in (0, 0, 1)]
     (home / "q.jsonl").write_text("\n".join(map(json.dumps, lines)))
     result = measured(capsys, "--run-name", "a", "--choices", "q.jsonl")
     assert (result["questions"], result["chance"]) == (3, 0.5)
-    assert result["accuracy"] in (0.0, 1.0)
+    model, tokenizer = load_model("checkpoints/a")
+    mat, xyz = (ending_log_prob(model, tokenizer, one["context"], e) for e in one["choices"])
+    assert result["accuracy"] == pytest.approx(2 / 3 if mat > xyz else 1 / 3)
     with pytest.raises(DataError):
         evaluate.main(["--run-name", "a", "--choices", "nowhere.jsonl"])
 

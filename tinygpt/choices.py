@@ -67,8 +67,9 @@ def ending_log_prob(model: GPT, tokenizer: Tokenizer, context: str, ending: str)
     """ln P(ending | context): the sum over the ending's tokens, in nats.
 
     Both are encoded together, so a token may lie across the boundary; it counts to the ending.
-    Without a context the ending follows an end-of-text, where the tokenizer has one. Of a text
-    longer than the model's window, the end is read.
+    Without a context the ending follows an end-of-text; with a tokenizer that has none its first
+    token is not predicted. Of a context longer than the model's window, the end is read. Raises
+    DataError for an ending that leaves no token to predict, or more than the window has.
     """
     before = tokenizer.encode(context) if context else []
     whole = tokenizer.encode(context + ending)
@@ -79,8 +80,14 @@ def ending_log_prob(model: GPT, tokenizer: Tokenizer, context: str, ending: str)
     if shared == 0:  # nothing is left to predict the first token from
         eot_id = tokenizer.eot_id
         whole, shared = ([eot_id, *whole], 1) if eot_id is not None else (whole, 1)
-    ids = np.array([whole[-(model.config.block_size + 1) :]])
-    targets = ids[:, 1:][:, -(len(whole) - shared) :]
+    n, block_size = len(whole) - shared, model.config.block_size
+    if not 1 <= n <= block_size:
+        raise DataError(
+            f"the ending {ending!r:.40} has {n} tokens to predict and the model reads 1 to "
+            f"{block_size}; make it longer or shorter, or give a context"
+        )
+    ids = np.array([whole[-(block_size + 1) :]])
+    targets = ids[:, -n:]
     return -model.loss(ids[:, :-1], targets) * targets.size
 
 

@@ -20,8 +20,9 @@ from tinygpt.tokenizers import Tokenizer, make_tokenizer, split_documents
 class Text(NamedTuple):
     """Ids to train on, ids held out, and where they came from.
 
-    With `by_documents` both begin with an end-of-text. `floor` is the least loss, in nats per
-    token, that any model can have on the held-out documents: known if all of them are tales.
+    With `by_documents` both begin with an end-of-text. `floor` is the loss, in nats per token, of
+    the grammar of tales itself on the held-out documents, if all of them are tales: over fresh
+    stories no model has less on average (Gibbs' inequality).
     """
 
     tokenizer: Tokenizer
@@ -34,7 +35,7 @@ class Text(NamedTuple):
 
     def held_out(self) -> list[Ids]:
         """What is measured one by one: the held-out documents, or all held-out text as one."""
-        return pieces(self.val, self.tokenizer, self.by_documents)
+        return documents_of(self.val, self.tokenizer) if self.by_documents else [self.val]
 
     def batches(self, config: TrainConfig) -> Batches:
         """The windows that each step of this run learns from."""
@@ -53,28 +54,21 @@ def prepare_text(config: TrainConfig, tokenizer: Tokenizer | None = None) -> Tex
     alone. Raises DataError when there is none or too little of it, ConfigError when windows shall
     begin at documents and the tokenizer has no end-of-text.
     """
-    source = find_source(config.data)
-    held_out = find_source(config.val_file).texts if config.val_file else []
-    name = config.tokenizer if tokenizer is None else tokenizer.name
     by_documents = config.windows == "documents"
-    if not held_out and (name == "bpe" or by_documents):
-        parts = source.texts
-        if by_documents:
-            parts = [document for text in parts for document in split_documents(text) if document]
-        texts, rest = split_texts(parts, whole=by_documents)  # before there are ids to split
-        tokenizer = tokenizer or make_tokenizer(name, "".join(texts), config.vocab_size)
-        train, val = encode_corpus(texts, tokenizer), encode_corpus(rest, tokenizer)
-        halved = len(texts) + len(rest) > len(parts)
-        if halved and split_documents(texts[-1])[-1]:
-            train = train[:-1]  # no end-of-text there: the last text goes on in the held-out part
-    else:
+    name = config.tokenizer if tokenizer is None else tokenizer.name
+    if by_documents and name == "char":
+        raise _no_end_of_text(name)
+    source = find_source(config.data)
+    if config.val_file:
+        held_out = find_source(config.val_file).texts
         learnt = source.texts if name == "bpe" else [*source.texts, *held_out]
-        tokenizer = tokenizer or make_tokenizer(name, "".join(learnt), config.vocab_size)
-        train = encode_corpus(source.texts, tokenizer)
-        if held_out:
-            val = encode_corpus(held_out, tokenizer)
-        else:
-            train, val = split_validation(train)
+        tokenizer = tokenizer or make_tokenizer(name, learnt, config.vocab_size)
+        train, val = (encode_corpus(texts, tokenizer) for texts in (source.texts, held_out))
+    elif name == "bpe" or by_documents:
+        tokenizer, train, val = _split_first(source.texts, config, tokenizer)
+    else:
+        tokenizer = tokenizer or make_tokenizer(name, source.texts, config.vocab_size)
+        train, val = split_validation(encode_corpus(source.texts, tokenizer))
     if by_documents:  # an end-of-text before the first document too, as before every other
         eot = np.array([_end_of_text(tokenizer)], train.dtype)
         train, val = np.concatenate([eot, train]), np.concatenate([eot, val])
@@ -82,17 +76,33 @@ def prepare_text(config: TrainConfig, tokenizer: Tokenizer | None = None) -> Tex
     _require_enough("held-out", val, 2, config)
     digest = hashlib.sha256(train.tobytes())
     digest.update(val.tobytes())
-    least = floor(pieces(val, tokenizer, True), tokenizer) if by_documents else None
-    return Text(tokenizer, train, val, source.name, digest.hexdigest(), by_documents, least)
+    known = floor(documents_of(val, tokenizer), tokenizer) if by_documents else None
+    return Text(tokenizer, train, val, source.name, digest.hexdigest(), by_documents, known)
 
 
-def pieces(ids: Ids, tokenizer: Tokenizer, by_documents: bool) -> list[Ids]:
-    """What a model reads one by one: the documents, each after an end-of-text, or all ids at once.
+def _split_first(
+    texts: list[str], config: TrainConfig, tokenizer: Tokenizer | None
+) -> tuple[Tokenizer, Ids, Ids]:
+    """(tokenizer, train, val): cut as text, so that nothing is learnt from the held-out part and
+    no document is halved where windows begin at documents."""
+    whole = config.windows == "documents"
+    if whole:
+        texts = [document for text in texts for document in split_documents(text) if document]
+    first, rest = split_texts(texts, whole=whole)
+    tokenizer = tokenizer or make_tokenizer(config.tokenizer, first, config.vocab_size)
+    train, val = encode_corpus(first, tokenizer), encode_corpus(rest, tokenizer)
+    halved = len(first) + len(rest) > len(texts)
+    if halved and split_documents(first[-1])[-1]:
+        # subtle: encode_corpus ends every text, but this one goes on in the held-out part
+        train = train[:-1]
+    return tokenizer, train, val
 
-    Raises ConfigError for documents with a tokenizer that has no end-of-text.
+
+def documents_of(ids: Ids, tokenizer: Tokenizer) -> list[Ids]:
+    """The documents, each from the end-of-text before it (put there for the first) to its own.
+
+    Raises ConfigError with a tokenizer that has no end-of-text.
     """
-    if not by_documents:
-        return [ids]
     eot_id = _end_of_text(tokenizer)
     if len(ids) and ids[0] != eot_id:
         ids = np.concatenate([np.array([eot_id], ids.dtype), ids])
@@ -102,12 +112,13 @@ def pieces(ids: Ids, tokenizer: Tokenizer, by_documents: bool) -> list[Ids]:
 def floor(stories: Sequence[Ids], tokenizer: Tokenizer) -> float | None:
     """The loss of a perfect model on these stories, in nats per token; None unless all are tales.
 
-    A story begins with an end-of-text, which is not predicted, and ends with one, which is:
+    A story begins with an end-of-text, which is not predicted, and ends with one, which is; a line
+    end before that is part of the corpus file, not of the tale:
     -(sum of the tales' log-probabilities) / (number of ids after the first of each).
     """
     total = 0.0
     for ids in stories:
-        log_prob = tales.log_prob(tokenizer.decode(ids[1:].tolist()).removesuffix("\n"))
+        log_prob = tales.log_prob(tokenizer.decode(ids[1:].tolist()).rstrip("\r\n"))
         if log_prob is None:
             return None
         total -= log_prob
@@ -116,11 +127,15 @@ def floor(stories: Sequence[Ids], tokenizer: Tokenizer) -> float | None:
 
 def _end_of_text(tokenizer: Tokenizer) -> int:
     if tokenizer.eot_id is None:
-        raise ConfigError(
-            f"the {tokenizer.name} tokenizer has no end-of-text to tell documents by; leave "
-            "--windows out, or choose --tokenizer bpe"
-        )
+        raise _no_end_of_text(tokenizer.name)
     return tokenizer.eot_id
+
+
+def _no_end_of_text(name: str) -> ConfigError:
+    return ConfigError(
+        f"the {name} tokenizer has no end-of-text to tell documents by; leave --windows out, or "
+        "choose --tokenizer bpe"
+    )
 
 
 def _require_enough(part: str, ids: Array, least: int, config: TrainConfig) -> None:

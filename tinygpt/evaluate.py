@@ -31,10 +31,10 @@ EXAMPLES = """\
       {"context": "The sky is", "choices": [" blue", " made of cheese"], "answer": 0}
 
 The whole text is read in consecutive windows of the model's context, dropout off. With --stride S
-each window begins S tokens after the one before, so that a token has at least --context - S tokens
-before it. A model that was trained with --windows documents is measured document by document, and
-so is --data tales, where the least possible loss, the floor, is known, and samples are counted that
-are tales."""
+each window begins S tokens after the one before, so that a token has at least --context - S + 1
+tokens before it. A model that was trained with --windows documents is measured document by document, and
+so is --data tales. Where all documents are tales the loss of a perfect model, the floor, is known,
+and samples are counted that are tales."""
 
 
 def build_parser() -> Parser:
@@ -57,7 +57,6 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--stories",
         type=int,
-        default=1000,
         metavar="N",
         help="of --data tales: how many (default 1000)",
     )
@@ -234,13 +233,22 @@ def _texts(
     from dataclasses import replace
 
     from tinygpt.config import TrainConfig
-    from tinygpt.corpus import pieces, prepare_text
+    from tinygpt.corpus import documents_of, prepare_text
     from tinygpt.data.sources import find_source
     from tinygpt.data.tokens import encode_corpus
 
-    data, part, tokenizer = arguments.data, arguments.part, checkpoint.tokenizer
+    data, tokenizer = arguments.data, checkpoint.tokenizer
+    part = arguments.part or ("val" if data is None else "all")
+    fresh = {}
+    if data == "tales":
+        if part != "all":
+            raise ConfigError("--data tales is fresh text and has no parts; leave --part out")
+        stories = 1000 if arguments.stories is None else arguments.stories
+        fresh = {"stories": stories, "seed": arguments.seed}
+    elif arguments.stories is not None:
+        raise ConfigError("--stories goes with --data tales; leave it out")
     if data is None:
-        if trained is None or "data" not in checkpoint.state:
+        if trained is None or not isinstance(checkpoint.state.get("data"), dict):
             raise DataError(f"{checkpoint.path} does not say what it was trained on; give --data")
         text = prepare_text(replace(trained, device="cpu"), tokenizer)
         if text.sha256 != checkpoint.state["data"].get("sha256"):
@@ -249,16 +257,14 @@ def _texts(
                 "(another SHA-256); restore it, or name a text with --data"
             )
         data = trained.data
-    elif part in ("train", "val"):
-        text = prepare_text(TrainConfig(data=data, block_size=1), tokenizer)
-    if part in (None, "all") and (arguments.data or part):
-        chosen = {}
-        if arguments.data == "tales":
-            chosen = {"stories": arguments.stories, "seed": arguments.seed}
-        ids = encode_corpus(find_source(data, **chosen).texts, tokenizer)
+    elif part != "all":
+        windows = "documents" if by_documents else "anywhere"
+        text = prepare_text(TrainConfig(data=data, windows=windows, block_size=1), tokenizer)
+    if part == "all":
+        ids = encode_corpus(find_source(data, **fresh).texts, tokenizer)
     else:
         ids = text.train if part == "train" else text.val
-    return pieces(ids, tokenizer, by_documents)
+    return documents_of(ids, tokenizer) if by_documents else [ids]
 
 
 if __name__ == "__main__":

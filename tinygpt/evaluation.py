@@ -78,7 +78,7 @@ def evaluate_loss(
 
     A text is read in windows of `context` tokens, each `stride` after the one before, and a token
     is predicted once, in the first window that has it: after the first window with at least
-    context - stride tokens before it. By default windows do not overlap (stride = context);
+    context - stride + 1 tokens before it. By default windows do not overlap (stride = context);
     with stride 1 every token has the `context` before it. `batch` is how many windows go through
     the model at once; `done` is told the number of tokens that each such batch has scored.
 
@@ -117,7 +117,8 @@ def evaluate_loss(
 
 
 def _windows(text: int, n: int, context: int, stride: int) -> Iterator[Window]:
-    """
+    """The windows of a text of n ids: each of the ids 1 to n - 1 is scored once.
+
     >>> [tuple(w) for w in _windows(0, 8, context=4, stride=2)]
     [(0, 0, 4, 4), (0, 2, 6, 2), (0, 4, 7, 1)]
     """
@@ -138,7 +139,8 @@ def count_tales(
     batch_size: int = 32,
     done: Callable[[], object] | None = None,
 ) -> int:
-    """How many of so many samples are tales: at temperature 1, from end-of-text to end-of-text.
+    """How many of so many samples are tales: at temperature 1, from end-of-text to end-of-text,
+    with or without the line end that a corpus file gives them.
 
     Sample i draws from default_rng([seed, i]); up to `batch_size` are drawn side by side. `done`
     is called as each begins.
@@ -158,7 +160,6 @@ def count_tales(
         pass
     return sum(
         sample.finish_reason == "stop"
-        # a corpus gives each tale a line of its own
         and tales.log_prob(sample.text.removesuffix("\n")) is not None
         for sample in told
     )

@@ -1,6 +1,7 @@
 """loss.png: the losses of a run's log.jsonl as a picture (needs matplotlib)."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,8 +73,10 @@ def draw_losses(entries: Sequence[Mapping[str, Any]]) -> "Figure":
         markersize=4,
         label="validation (all held-out text)",
     )
-    floor = measured[-1].get("floor") if measured else None
-    if _is_number(floor) and floor is not None and floor > 0:
+    logged = measured[-1].get("floor") if measured else None
+    known = isinstance(logged, int | float) and not isinstance(logged, bool) and logged > 0
+    floor = float(logged) if known else math.nan
+    if known:
         axes.axhline(floor, color="black", linestyle="--", linewidth=1, label="floor")
         # equal distances are equal ratios: how far above the floor can be read from the first
         # step to the last
@@ -83,7 +86,7 @@ def draw_losses(entries: Sequence[Mapping[str, Any]]) -> "Figure":
     if measured:
         best = min(measured, key=lambda e: e["val_loss"])
         title = f"validation loss {best['val_loss']:.4f} at step {best['step']}"
-        if axes.get_yscale() == "log":
+        if known:
             title += f", {best['val_loss'] / floor - 1:.1%} above that of a perfect model"
         axes.set_title(title, fontsize=11)
     axes.set_xlabel("step")

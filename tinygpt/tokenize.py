@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from tinygpt.commands import Parser, run
 from tinygpt.errors import CheckpointError, DataError
+from tinygpt.tokenizers import DEFAULT_VOCAB_SIZE, BPETokenizer, split_documents
+from tinygpt.tokenizers.bpe_train import N_FIXED
 
 if TYPE_CHECKING:
-    from tinygpt.tokenizers import BPETokenizer, Tokenizer
+    from tinygpt.tokenizers import Tokenizer
 
 EXAMPLES = """\
   python -m tinygpt.tokenize --data shakespeare                         learn 1024 tokens, show them
@@ -33,9 +35,10 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--vocab-size",
         type=int,
-        default=1024,
+        default=DEFAULT_VOCAB_SIZE,
         metavar="N",
-        help="ids to learn from --data at most: 256 bytes, merges, end-of-text (default 1024)",
+        help="ids to learn from --data at most: 256 bytes, merges, end-of-text "
+        f"(default {DEFAULT_VOCAB_SIZE})",
     )
     parser.add_argument("--out", metavar="FILE.json", help="write the vocabulary learnt")
     known = parser.add_mutually_exclusive_group()
@@ -52,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     # after parsing, so that --help does not wait for NumPy
     from tinygpt.data.sources import find_source
 
-    corpus = "\n".join(find_source(arguments.data).texts) if arguments.data is not None else ""
-    text = corpus[:_EXCERPT] if arguments.text is None else arguments.text
+    corpus = find_source(arguments.data).texts if arguments.data is not None else []
+    text = "".join(corpus[:1])[:_EXCERPT] if arguments.text is None else arguments.text
     if not text:
         raise DataError("there is no text to cut; give some in quotes, or --data")
     if arguments.checkpoint is None and arguments.tokenizer is None:
@@ -67,9 +70,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"\n{_summary(text, tokenizer)}")  # noqa: T201
 
 
-def _learn(corpus: str, arguments: Namespace) -> "BPETokenizer":
+def _learn(corpus: list[str], arguments: Namespace) -> BPETokenizer:
     from tinygpt.data.files import written_whole
-    from tinygpt.tokenizers import BPETokenizer
 
     if not corpus:
         raise DataError(
@@ -107,24 +109,25 @@ def _load(arguments: Namespace) -> "Tokenizer":
         raise CheckpointError(f"{path} is not JSON; give a file that --out has written") from error
 
 
-def _table(corpus: str, tokenizer: "Tokenizer") -> Iterator[str]:
+def _table(corpus: list[str], tokenizer: "Tokenizer") -> Iterator[str]:
     """What each doubling of the vocabulary buys; one line for a tokenizer without merges."""
-    from tinygpt.tokenizers import BPETokenizer
+    from tinygpt.data.tokens import encode_corpus
 
+    characters = sum(len(document) for text in corpus for document in split_documents(text))
     steps: list[Tokenizer] = [tokenizer]
     if isinstance(tokenizer, BPETokenizer):
-        sizes = [257, *(1 << k for k in range(9, tokenizer.vocab_size.bit_length()))]
+        sizes = [N_FIXED, *(1 << k for k in range(9, tokenizer.vocab_size.bit_length()))]
         steps = [
-            BPETokenizer(tokenizer.merges[: size - 257])
+            BPETokenizer(tokenizer.merges[: size - N_FIXED])
             for size in sizes
             if size < tokenizer.vocab_size
         ] + steps
     yield f"{'ids':>7}  {'tokens of the text':>18}  {'characters per token':>20}  the last learnt"
     for step in steps:
-        count = len(step.encode(corpus))
+        count = len(encode_corpus(corpus, step))
         merged = isinstance(step, BPETokenizer) and step.merges
         last = shown(step.token_bytes(step.vocab_size - 2)) if merged else ""
-        yield f"{step.vocab_size:7,}  {count:18,}  {len(corpus) / count:20.2f}  {last!r}"
+        yield f"{step.vocab_size:7,}  {count:18,}  {characters / count:20.2f}  {last!r}"
 
 
 def cut(text: str, tokenizer: "Tokenizer", *, colour: bool) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinygpt.commands import Parser, run
+from tinygpt.tokenizers import DEFAULT_VOCAB_SIZE, NAMES
 
 if TYPE_CHECKING:
     from tinygpt.data.sources import Source
@@ -42,15 +43,16 @@ def build_parser() -> Parser:
     )
     parser.add_argument(
         "--tokenizer",
-        choices=("bytes", "char", "bpe", "gpt2"),
+        choices=NAMES,
         help="write token ids, for memory-mapped reading, in place of text",
     )
     parser.add_argument(
         "--vocab-size",
         type=int,
-        default=1024,
+        default=DEFAULT_VOCAB_SIZE,
         metavar="N",
-        help="token ids that bpe learns at most, from all of the text (default 1024)",
+        help="token ids that bpe learns at most, from all of the text "
+        f"(default {DEFAULT_VOCAB_SIZE})",
     )
     parser.add_argument("--stories", type=int, help="how many tales to write (default: 20000)")
     parser.add_argument("--seed", type=int, help="for the tales: which ones (default: 0)")
@@ -104,7 +106,7 @@ def _write_tokens(source: "Source", arguments: Namespace, out: Path) -> str:
     from tinygpt.data.tokens import encode_corpus, write_tokens
     from tinygpt.tokenizers import make_tokenizer
 
-    tokenizer = make_tokenizer(arguments.tokenizer, "".join(source.texts), arguments.vocab_size)
+    tokenizer = make_tokenizer(arguments.tokenizer, source.texts, arguments.vocab_size)
     ids = encode_corpus(source.texts, tokenizer)
     meta = {"tokenizer": tokenizer.to_json(), "source": source.name, "sha256": source.sha256()}
     write_tokens(out, ids, meta)

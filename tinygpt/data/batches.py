@@ -8,7 +8,7 @@ import numpy.typing as npt
 from tinygpt.data.tokens import Ids
 from tinygpt.errors import ConfigError, DataError
 
-Pair = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+Batch = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 def split_validation(ids: Ids, fraction: float = 0.1) -> tuple[Ids, Ids]:
@@ -76,17 +76,17 @@ class Batches:
         self.ids, self.block_size, self.batch_size, self.seed = ids, block_size, batch_size, seed
         self.starts = starts
 
-    def batch(self, step: int) -> Pair:
+    def batch(self, step: int) -> Batch:
         """x, y (B, T) of this step, which depend on seed and step alone: resuming needs no more."""
         rng = np.random.default_rng([self.seed, step])
         choices = len(self.ids) - self.block_size if self.starts is None else len(self.starts)
         starts = rng.integers(0, choices, size=(self.batch_size, 1))
         if self.starts is not None:
             starts = self.starts[starts]
-        return _pair(self.ids[starts + np.arange(self.block_size + 1)])
+        return _shifted(self.ids[starts + np.arange(self.block_size + 1)])
 
 
-def _pair(rows: Ids) -> Pair:
+def _shifted(rows: Ids) -> Batch:
     """rows (B, T + 1) -> x, y (B, T), contiguous."""
     return (
         np.ascontiguousarray(rows[:, :-1], dtype=np.int64),

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from tinygpt.data.files import read_bytes, read_folder, read_text, written_whole
 from tinygpt.errors import DataError
+from tinygpt.tokenizers.protocol import END_OF_TEXT
 
 _SECONDS = 30.0  # a silent server holds us so long at most
 _NOT_LIBRARY = ("site-packages", "dist-packages", "test", "tests", "idle_test", "idlelib",
                 "lib2to3", "__pycache__")  # fmt: skip
 
 STORIES, SEED = 20_000, 0  # of the recipe tales
-_END = "<|endoftext|>"  # on a line alone it ends a story
 
 
 def tales_corpus(stories: int = STORIES, seed: int = SEED) -> str:
@@ -30,7 +30,7 @@ def tales_corpus(stories: int = STORIES, seed: int = SEED) -> str:
             "and give a seed of 0 or more"
         )
     rng = np.random.default_rng(seed)
-    return "".join(f"{tales.generate(rng)}\n{_END}\n" for _ in range(stories))
+    return "".join(f"{tales.generate(rng)}\n{END_OF_TEXT}\n" for _ in range(stories))
 
 
 def python_library() -> tuple[list[str], list[Path]]:

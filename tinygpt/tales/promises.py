@@ -9,14 +9,13 @@ PROMISES = {
 "I promise," said {hero}[, and meant it| at once|, standing up straight].
 All went well, but on {day=day} came a great [storm|flood|wind|snowfall], [and nobody went out|and
     everybody stayed in bed|such as no one had ever seen].
-"Who would {chore} in this?" asked the {job=job}. "[Come in|Stay here], sit by my fire, and have
+"{cry=cry}! Who would {chore} in this?" asked the {job=job}. "[Come in|Stay here], sit by my fire, and have
     {food=food.a}."
-"[No, thank you|Not now|I would love to, but no]," said {hero} the {trait} {kind}. "[I gave my word|I
+"[No, thank you|Not now|I would love to, but no]," said {hero}. "[I gave my word|I
     have promised]."
 So out {hero.he} went, [slipped|fell over|tumbled] {falls=number} times, and {chore.did}.
-When the days were over, {friend} the {kin} came [up the road|home|back] and found all as it should
-    be.
-"[In all that wind and rain|Even in such weather]?" {friend.he} [asked|cried|said]. "[What a friend
+When the days were over, {friend} came [back|up the road|at last] to {home.the} and found all as it should be, the {look} {thing} first of all.
+"{cry}! [In all that wind and rain|Even in such weather]?" {friend.he} [asked|cried|said]. "[What a friend
     you are|You kept your word|I knew it]!"
 Everyone heard about the falls, and somebody [came in with|sent over|brought] the {food}.
 <end>
@@ -30,9 +29,8 @@ But on the way {hero.he} met the {job=job}, who was [playing with|showing off|tr
 One turn became {number=number}, and [soon it was dark|the sun went down|the stars came out].
 "{cry=cry}! I was going to {chore}!" [cried|shouted] {hero}, and ran [like the wind|home|as
     fast as could be].
-Too late! {friend} the {kin} had {chore.did} alone, and now {friend.he} sat [by the door|on the steps|at
-    the table] with a [sad|tired|grey] face.
-So [at dawn|before the birds woke], {hero} the {trait} {kind} went and {chore.did}, [twice|three times] over.
+Too late! {friend} had {chore.did} alone, and now {friend.he} sat [by the door|on the steps|in front] of {home.the} with a [sad|tired|grey] face.
+So [at dawn|before the birds woke], {hero} went and {chore.did}, [twice|three times] over.
 "{cry}!" said {friend} when {friend.he} [woke up|saw it|came out]. "[I am not cross now|All is
     forgiven|That will do]. Let us eat {food=food.a}."
 Soon the {look} {thing} was [lent|brought|given] to them too, and {place.at} the two of them [took
@@ -50,7 +48,7 @@ There {friend=person} the {kin=animal} found {hero.him}. "{cry=cry}! Why so [sad
     {thing=thing} and {food=food.a}."
 {place.At} they practised for {number=number} [days|weeks], in sun and [rain|snow|wind], and
     nearly gave up.
-[And then|And at last], one {sky=sky} <time>, {hero} the {trait} {kind} really {wish.did}. The {look}
+[And then|And at last], one {sky=sky} <time>, {hero} really {wish.did}. The {look}
     {thing} came [in handy|along for luck|too, of course].
 Everybody [clapped|cheered|threw a hat in the air]. "{cry}!" was all {friend} could say.
 <end>
@@ -65,10 +63,9 @@ But [a secret tickles|secrets have legs|a secret is hard to hold].
 On {day=day}, when {hero} came to buy {food=food.a}, [people giggled|the shop went
     quiet|somebody winked]. "So you want to {wish}?"
 "{cry=cry}!" {hero} [went red|ran out|dropped everything] and hid {place.at}.
-There {friend} the {kin} found {hero.him}. "I am [so|very|truly] sorry," {friend.he} said. "[I was asked so nicely|It just fell out of my mouth]. But they all want to {wish} too, [every one|and
-    so do I]!"
+There {friend} found {hero.him}. "I am [so|very|truly] sorry," {friend.he} said. "[I was asked so nicely|It just fell out of my mouth]. But they all want to {wish} too, [every one|and so do I]!" "{cry}!" said {hero} [softly|at last|very slowly].
 [And so it was|Would you believe it]: before the [week|month] was over, [they went together|the whole village
-    went], and {hero} the {trait} {kind} {wish.did} first.
+    went], and {hero} {wish.did} first.
 {friend} [carried|brought along|paid for] {food.a}, and [has kept every secret since|is now as
     quiet as a stone|never told tales again].
 <end>
@@ -86,10 +83,10 @@ There {place.at} sat {friend=person} the {kin=animal}, [holding on to|clinging t
     {thing}."
 "Come [with me|along], then," said {hero}, and held up the {look} lamp. In {home.the} there was [a
     fire|dry straw|a soft chair] and {food=food.a}.
-In the morning they [built|made] a new roof for {friend} the {kin}, [a little crooked|with
+In the morning they [built|made] a new roof for {friend}, [a little crooked|with
     flowers on it|as tight as a drum], while the {hue} {thing} [hung on a branch|looked on|stood
     by].
-Now {hero} the {trait} {kind} lights the {look} lamp every [night|evening|winter], [just in case|to be safe|for luck].
+Now {hero} lights the {look} lamp every [night|evening|winter], [just in case|to be safe|for luck].
 <end>
 """,
     "contest": """
@@ -105,7 +102,7 @@ But {hero.his} neighbour {friend=person} the {kin=animal} was [stirring|chopping
 "{cry=cry}!" cried {hero}.
 So they [scraped|put|poured] it all into one [pot|bowl|bucket].
 "{cry}!" said the {job=job}, who was the judge. "[First prize|You win|How tasty]!"
-Now {hero} the {trait} {kind} has the {look} {thing} [in summer|in spring], and {friend} [in winter
+Now {hero} has the {look} {thing} in {home.the} [in summer|in spring], and {friend} [in winter
     |in autumn].
 Every [year|month] they [cook|make|serve] {food.a} with {dish.a} {place.at}, rain or shine.
 <end>
@@ -113,13 +110,13 @@ Every [year|month] they [cook|make|serve] {food.a} with {dish.a} {place.at}, rai
     "noise": """
 <open>
 {hero.He} liked [peace and quiet|it quiet|silence] above all. But one {day=day} {friend=person}
-    the {kin=animal} moved in next door, with {look=look.a} {thing=instrument}.
+    the {kin=animal} moved in next to {home.the}, with {look=look.a} {thing=instrument}.
 All day {friend} played it. [Boom, boom!|Clatter, bang!|Tra-la-la!|Toot, toot!] It went on [until
     midnight|for hours|even at breakfast].
 "{cry=cry}!" groaned {hero}, and put [wool|wax|two radishes] in {hero.his} ears.
 "[Bring|Take|Offer] {friend.him} {food=food.a}," said the {job=job}. "[Nobody can play while
     eating|It worked with me]."
-So {hero} the {trait} {kind} [knocked|knocked twice|tapped] at the door.
+So {hero} [knocked|knocked twice|tapped] at the door.
 {friend} [stared|blinked|blushed]. "{cry}! You are the first to [visit|come and see] me. I only
     played the {thing} because [it was so quiet|I was so alone|I had nobody to talk to]."
 The two of them [ate|shared|finished] the {food} and talked about {wish=wish.doing}.

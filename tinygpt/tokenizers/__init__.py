@@ -9,6 +9,8 @@ and gpt2-like, a published model's own vocabulary, which only its checkpoint nam
 Neither NumPy nor tiktoken is imported before a tokenizer needs it.
 """
 
+from collections.abc import Sequence
+
 from tinygpt.errors import CheckpointError, ConfigError, VocabularyError
 from tinygpt.tokenizers.bpe import DEFAULT_VOCAB_SIZE, BPETokenizer, bpe_encode
 from tinygpt.tokenizers.bpe_train import train_bpe
@@ -46,8 +48,10 @@ _KEYS = {
 }
 
 
-def make_tokenizer(name: str, text: str, vocab_size: int = DEFAULT_VOCAB_SIZE) -> Tokenizer:
-    """The tokenizer of this name; `char` and `bpe` learn theirs from the text.
+def make_tokenizer(
+    name: str, text: str | Sequence[str], vocab_size: int = DEFAULT_VOCAB_SIZE
+) -> Tokenizer:
+    """The tokenizer of this name; `char` and `bpe` learn theirs from the text, or several.
 
     Only `bpe` heeds vocab_size, the most ids it may have. Raises ConfigError for an unknown name,
     VocabularyError for a text without characters (char) or fewer than 257 ids (bpe),
@@ -56,7 +60,7 @@ def make_tokenizer(name: str, text: str, vocab_size: int = DEFAULT_VOCAB_SIZE) -
     if name == "bytes":
         return ByteTokenizer()
     if name == "char":
-        return CharTokenizer.from_text(text)
+        return CharTokenizer.from_text("".join(text))
     if name == "bpe":
         return BPETokenizer.from_text(text, vocab_size)
     if name == "gpt2":

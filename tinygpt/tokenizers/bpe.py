@@ -7,7 +7,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tinygpt.errors import VocabularyError
-from tinygpt.tokenizers.bpe_train import LONGEST_TOKEN, SPLIT_PATTERN, Pair, split, train_bpe
+from tinygpt.tokenizers.bpe_train import (
+    LONGEST_TOKEN,
+    N_FIXED,
+    SPLIT_PATTERN,
+    Pair,
+    split,
+    train_bpe,
+)
 from tinygpt.tokenizers.protocol import END_OF_TEXT, check_ids, split_documents, to_utf8
 
 if TYPE_CHECKING:
@@ -66,19 +73,23 @@ class BPETokenizer:
         self.vocab_size = self.eot_id + 1
 
     @classmethod
-    def from_text(cls, text: str, vocab_size: int = DEFAULT_VOCAB_SIZE) -> "BPETokenizer":
-        """Learn from a text, whose lines `<|endoftext|>` are no part of it.
+    def from_text(
+        cls, text: str | Sequence[str], vocab_size: int = DEFAULT_VOCAB_SIZE
+    ) -> "BPETokenizer":
+        """Learn from a text, or several, whose lines `<|endoftext|>` are no part of it.
 
         A short text may not have enough pairs for vocab_size ids. Raises VocabularyError when
         vocab_size leaves no room for the bytes and the end-of-text, or for a lone surrogate.
         """
-        if vocab_size < 257:
+        if vocab_size < N_FIXED:
             raise VocabularyError(
-                f"the byte-pair vocabulary was to have {vocab_size} ids; it needs at least 257: "
-                "256 bytes and the end-of-text"
+                f"the byte-pair vocabulary was to have {vocab_size} ids; it needs at least "
+                f"{N_FIXED}: 256 bytes and the end-of-text"
             )
-        to_utf8(text)
-        return cls(train_bpe(split_documents(text), vocab_size))
+        texts = [text] if isinstance(text, str) else text
+        for one in texts:
+            to_utf8(one)
+        return cls(train_bpe((d for one in texts for d in split_documents(one)), vocab_size))
 
     @property
     def ranks(self) -> dict[bytes, int]:

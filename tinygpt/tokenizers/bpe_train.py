@@ -18,7 +18,7 @@ SPLIT_PATTERN = (
     r"'(?:[sdmt]|ll|ve|re)(?![\p{L}\p{M}])| ?[\p{L}\p{M}]{1,32}| ?\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{M}\p{N}]{1,32}|\s{1,32}(?!\S)|\s"
 )
-LONGEST_TOKEN = 4 * 33  # bytes: a blank and 32 characters
+LONGEST_TOKEN = 1 + 4 * 32  # bytes: a blank and 32 characters
 N_FIXED = 257  # ids that are not learnt: the bytes, and the end of a text
 
 
