@@ -11,8 +11,8 @@ All went well, but on {day=day} came a great [storm|flood|wind|snowfall], [and n
     everybody stayed in bed|such as no one had ever seen].
 "Who would {chore} in this?" asked the {job=job}. "[Come in|Stay here], sit by my fire, and have
     {food=food.a}."
-"[No, thank you|Not now|I would love to, but no]," said {hero} the {trait} {kind}. "[I gave my word|I
-    have promised]."
+"[No, thank you|Not now|I would love to, but no]," said {hero} the {trait} {kind}. "[I gave my
+    word|I have promised]."
 So out {hero.he} went, [slipped|fell over|tumbled] {falls=number} times, and {chore.did}.
 When the days were over, {friend} the {kin} came [up the road|home|back] and found all as it should
     be.
@@ -30,9 +30,10 @@ But on the way {hero.he} met the {job=job}, who was [playing with|showing off|tr
 One turn became {number=number}, and [soon it was dark|the sun went down|the stars came out].
 "{cry=cry}! I was going to {chore}!" [cried|shouted] {hero}, and ran [like the wind|home|as
     fast as could be].
-Too late! {friend} the {kin} had {chore.did} alone, and now {friend.he} sat [by the door|on the steps|at
-    the table] with a [sad|tired|grey] face.
-So [at dawn|before the birds woke], {hero} the {trait} {kind} went and {chore.did}, [twice|three times] over.
+Too late! {friend} the {kin} had {chore.did} alone, and now {friend.he} sat [by the door|on the
+    steps|at the table] with a [sad|tired|grey] face.
+So [at dawn|before the birds woke], {hero} the {trait} {kind} went and {chore.did}, [twice|three
+    times] over.
 "{cry}!" said {friend} when {friend.he} [woke up|saw it|came out]. "[I am not cross now|All is
     forgiven|That will do]. Let us eat {food=food.a}."
 Soon the {look} {thing} was [lent|brought|given] to them too, and {place.at} the two of them [took
@@ -50,8 +51,8 @@ There {friend=person} the {kin=animal} found {hero.him}. "{cry=cry}! Why so [sad
     {thing=thing} and {food=food.a}."
 {place.At} they practised for {number=number} [days|weeks], in sun and [rain|snow|wind], and
     nearly gave up.
-[And then|And at last], one {sky=sky} <time>, {hero} the {trait} {kind} really {wish.did}. The {look}
-    {thing} came [in handy|along for luck|too, of course].
+[And then|And at last], one {sky=sky} <time>, {hero} the {trait} {kind} really {wish.did}. The
+    {look} {thing} came [in handy|along for luck|too, of course].
 Everybody [clapped|cheered|threw a hat in the air]. "{cry}!" was all {friend} could say.
 <end>
 """,
@@ -65,10 +66,11 @@ But [a secret tickles|secrets have legs|a secret is hard to hold].
 On {day=day}, when {hero} came to buy {food=food.a}, [people giggled|the shop went
     quiet|somebody winked]. "So you want to {wish}?"
 "{cry=cry}!" {hero} [went red|ran out|dropped everything] and hid {place.at}.
-There {friend} the {kin} found {hero.him}. "I am [so|very|truly] sorry," {friend.he} said. "[I was asked so nicely|It just fell out of my mouth]. But they all want to {wish} too, [every one|and
+There {friend} the {kin} found {hero.him}. "I am [so|very|truly] sorry," {friend.he} said. "[I was
+    asked so nicely|It just fell out of my mouth]. But they all want to {wish} too, [every one|and
     so do I]!"
-[And so it was|Would you believe it]: before the [week|month] was over, [they went together|the whole village
-    went], and {hero} the {trait} {kind} {wish.did} first.
+[And so it was|Would you believe it]: before the [week|month] was over, [they went together|the
+    whole village went], and {hero} the {trait} {kind} {wish.did} first.
 {friend} [carried|brought along|paid for] {food.a}, and [has kept every secret since|is now as
     quiet as a stone|never told tales again].
 <end>
@@ -89,7 +91,8 @@ There {place.at} sat {friend=person} the {kin=animal}, [holding on to|clinging t
 In the morning they [built|made] a new roof for {friend} the {kin}, [a little crooked|with
     flowers on it|as tight as a drum], while the {hue} {thing} [hung on a branch|looked on|stood
     by].
-Now {hero} the {trait} {kind} lights the {look} lamp every [night|evening|winter], [just in case|to be safe|for luck].
+Now {hero} the {trait} {kind} lights the {look} lamp every [night|evening|winter], [just in case|to
+    be safe|for luck].
 <end>
 """,
     "contest": """
@@ -125,7 +128,8 @@ So {hero} the {trait} {kind} [knocked|knocked twice|tapped] at the door.
 The two of them [ate|shared|finished] the {food} and talked about {wish=wish.doing}.
 {number=number.Name} [cups of tea|stories|songs] later, {hero} [wanted|asked|begged] to learn
     the {look} {thing}.
-Now both of them play every [day|week], and the neighbours have [moved away|bought earplugs|gone to sea].
+Now both of them play every [day|week], and the neighbours have [moved away|bought earplugs|gone to
+    sea].
 <end>
 """,
 }

@@ -18,7 +18,8 @@ THINGS = {
 {hero} thought [hard|for a while|until {hero.his} ears were hot]. "{place=place.At}!"
 [Off|Away|Together] they ran, and there {place.at} lay the {look} {thing}, [safe and sound|with
     a snail asleep on it|just as it had been left].
-"{cry}!" said {hero} the {trait} {kind} again, but this time [with a laugh|it was for joy|very softly].
+"{cry}!" said {hero} the {trait} {kind} again, but this time [with a laugh|it was for joy|very
+    softly].
 Then {hero} and {friend} the {kin} sat down and [ate|shared] the {food}, [down to the last crumb|and
     nothing had ever tasted better|and the birds got the rest].
 <end>
@@ -26,19 +27,22 @@ Then {hero} and {friend} the {kin} sat down and [ate|shared] the {food}, [down t
     "found": """
 <open>
 One {sky=sky} <time>, {hero.he} found {look=look.a} {thing=thing} {place=place.at}.
-[Nobody was near|There was no name on it|It looked quite lonely], so {hero} [took it home|picked it up].
+[Nobody was near|There was no name on it|It looked quite lonely], so {hero} [took it home|picked it
+    up].
 [All night {hero.he} lay awake|{hero.He} could not eat a bite|{hero.He} wanted very much to keep
     it]. "[Somebody|Someone] must be [looking|crying] for it," {hero.he} thought.
 So {hero.he} [hung up a sign|wrote a notice|put up a note]: "Found {place.at}: {look.a} {thing}.
     Please come to {home.the}."
-[The very next day|Before supper|At midnight] there was a [knock|tap|thump] at the door. Outside stood {friend=person} the {kin=animal}, [out of breath|red in the face|hat in
-    hand].
+[The very next day|Before supper|At midnight] there was a [knock|tap|thump] at the door. Outside
+    stood {friend=person} the {kin=animal}, [out of breath|red in the face|hat in hand].
 "[Is it true|Can it be]?" asked {friend}. "I lost it {place.at}, [and I have looked everywhere|and
     I have not slept since|on my birthday]."
 {hero} the {trait} {kind} [ran to fetch|brought out|took down] the {look}
     {thing}, and {friend} [hugged it|jumped for joy|kissed it three times].
-[To say thank you|As a reward|In return], {friend.he} came back with {food=food.a} [in a basket|on a tray|under a clean white cloth].
-And {place.at} they still meet, the {look} {thing} between them, [every week|every Sunday|when the sun shines].
+[To say thank you|As a reward|In return], {friend.he} came back with {food=food.a} [in a basket|on a
+    tray|under a clean white cloth].
+And {place.at} they still meet, the {look} {thing} between them, [every week|every Sunday|when the
+    sun shines].
 <end>
 """,
     "lent": """
@@ -47,17 +51,19 @@ One {day=day}, {hero.his} <pal> {friend=person} the {kin=animal} came to the doo
     your {look=look} {thing=thing} [for my sister's wedding|to scare the mice away|to show it to
     my aunt]? You shall have it back in {number=number} days, [I promise|upon my honour|word for
     word]."
-The days [went by|passed|came and went], and [nobody knocked|nothing happened|there was no sign of {friend}].
+The days [went by|passed|came and went], and [nobody knocked|nothing happened|there was no sign of
+    {friend}].
 "{cry=cry}!" said {hero}. "[A promise is a promise|This will not do|I shall go and see]."
-Through [wind and rain|fog and mud|field and wood], {hero} the {trait} {kind} [marched|walked|hurried] to
-    find {friend}.
+Through [wind and rain|fog and mud|field and wood], {hero} the {trait} {kind}
+    [marched|walked|hurried] to find {friend}.
 There {friend.he} was {place=place.at}, [fast asleep|snoring|dreaming sweetly], with the {look}
     {thing} [at {friend.his} side|in both arms|on {friend.his} head].
 "Wake up!" said {hero}. "[What about|Have you forgotten] your promise?" {friend} [turned pink|sat
     up|blinked]. "{cry}! Is it [time|spring|winter] already?"
 To make up for it, {friend} [brought|fetched|served] {food=food.a}, which they ate
     right there {place.at}.
-[Ever since|Since then], the {look} {thing} has [stayed at home|never been lent again|had a lock on it].
+[Ever since|Since then], the {look} {thing} has [stayed at home|never been lent again|had a lock on
+    it].
 <end>
 """,
     "gift": """
@@ -69,13 +75,14 @@ At the market the {job=job} was selling {look=look.a} {thing=thing}, [which look
     only one was left|just the right size].
 "It costs more than that," was the answer, "but you may have it [if you help me with|for
     a day of] {chore=chore.doing}."
-So {hero} the {trait} {kind} spent {day=day} {chore.doing}, [singing all the while|until it grew dark|and did it
-    twice, to be sure].
+So {hero} the {trait} {kind} spent {day=day} {chore.doing}, [singing all the while|until it grew
+    dark|and did it twice, to be sure].
 Then {hero} wrapped up the {look} {thing} [in yellow paper|in a cabbage leaf|in an old map] and
     hid it {place=place.at}.
-"{cry}!" [cried|said|laughed] {friend} when {friend.he} opened it. "You spent a whole day {chore.doing}, only for me? [Nobody has ever done that!|That is the best part!|You hate
-    that!]"
-The coins bought {food=food.a}, and {hero} [ate|shared] it with {friend} [on the doorstep|by candlelight|out in the garden].
+"{cry}!" [cried|said|laughed] {friend} when {friend.he} opened it. "You spent a whole day
+    {chore.doing}, only for me? [Nobody has ever done that!|That is the best part!|You hate that!]"
+The coins bought {food=food.a}, and {hero} [ate|shared] it with {friend} [on the doorstep|by
+    candlelight|out in the garden].
 <end>
 """,
     "swap": """
@@ -88,7 +95,8 @@ But the {shade} {other} [kept falling off the shelf|smelled of onions|made a fun
     and the {look} {thing} never did that.
 In bed {hero.he} [sighed|turned over and over|counted sheep]. "{cry=cry}! I want my {thing} back."
 The next morning {hero.he} [set out|crept out] [early|alone|on tiptoe], and {place=place.at}
-    {hero.he} met {friend} the {kin}, [looking just as sad|walking just as slowly|with a very long face].
+    {hero.he} met {friend} the {kin}, [looking just as sad|walking just as slowly|with a very long
+    face].
 "[I miss my|I am sorry, but I want my] {other}," {friend} [began|whispered|sobbed]. "[It knew
     me|We were used to each other|It was from my mother]."
 Right there, the {shade} {other} and the {look} {thing} [went home again|changed hands once more].
@@ -108,10 +116,10 @@ But {hero.he} could not sleep, and in the morning {hero.he} [took|carried] the p
     the {job=job}.
 "[Hm|Well, well|Dear me]." And the {thing} was [mended|fixed] for a day of
     {chore=chore.doing}.
-Then {hero.he} brought the {look} {thing} back to {friend} the {kin} and told {friend.him} [everything|the
-    truth|the whole story], even the part about {place}.
-"{cry}!" [laughed|said] {friend}. "I have known [all along|from the start|since the crash]. I was only waiting for you to [tell
-    me|say so]."
+Then {hero.he} brought the {look} {thing} back to {friend} the {kin} and told {friend.him}
+    [everything|the truth|the whole story], even the part about {place}.
+"{cry}!" [laughed|said] {friend}. "I have known [all along|from the start|since the crash]. I was
+    only waiting for you to [tell me|say so]."
 The two of them [shared|ate] {food=food.a} [by the fire|under the stars|and
     hugged].
 <end>
