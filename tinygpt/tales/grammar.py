@@ -276,7 +276,9 @@ class Grammar:
     def _compile(self, template: str) -> Node:
         tokens = re.findall(r"[\[\]|]|\{[^{}<>]*\}|<[^{}<>]*>|[^\[\]|{}<>]+", template)
         if "".join(tokens) != template:
-            raise ValueError(f"the template {template!r} has a {{ or < that does not close")
+            raise ValueError(
+                f"the template {template!r} has a {{ or < that does not close, or a }} or > too many"
+            )
         tokens.reverse()  # the next one is the last
         node = self._chain(tokens)
         if tokens:
