@@ -276,9 +276,7 @@ class Grammar:
     def _compile(self, template: str) -> Node:
         tokens = re.findall(r"[\[\]|]|\{[^{}<>]*\}|<[^{}<>]*>|[^\[\]|{}<>]+", template)
         if "".join(tokens) != template:
-            raise ValueError(
-                f"the template {template!r} has a {{ or < that does not close, or a }} or > too many"
-            )
+            raise ValueError(f"in the template {template!r} {{}} or <> does not close")
         tokens.reverse()  # the next one is the last
         node = self._chain(tokens)
         if tokens:
