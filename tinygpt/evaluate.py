@@ -32,9 +32,9 @@ EXAMPLES = """\
 
 The whole text is read in consecutive windows of the model's context, dropout off. With --stride S
 each window begins S tokens after the one before, so that a token has at least --context - S + 1
-tokens before it. A model that was trained with --windows documents is measured document by document, and
-so is --data tales. Where all documents are tales the loss of a perfect model, the floor, is known,
-and samples are counted that are tales."""
+tokens before it. A model that was trained with --windows documents is measured document by
+document, and so is --data tales. Where all documents are tales the loss of a perfect model, the
+floor, is known, and samples are counted that are tales."""
 
 
 def build_parser() -> Parser:

@@ -1,7 +1,6 @@
 """loss.png: the losses of a run's log.jsonl as a picture (needs matplotlib)."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,10 +72,10 @@ def draw_losses(entries: Sequence[Mapping[str, Any]]) -> "Figure":
         markersize=4,
         label="validation (all held-out text)",
     )
-    logged = measured[-1].get("floor") if measured else None
-    known = isinstance(logged, int | float) and not isinstance(logged, bool) and logged > 0
-    floor = float(logged) if known else math.nan
-    if known:
+    floor = measured[-1].get("floor") if measured else None
+    if isinstance(floor, bool) or not isinstance(floor, int | float) or not floor > 0:
+        floor = None
+    if floor is not None:
         axes.axhline(floor, color="black", linestyle="--", linewidth=1, label="floor")
         # equal distances are equal ratios: how far above the floor can be read from the first
         # step to the last
@@ -86,7 +85,7 @@ def draw_losses(entries: Sequence[Mapping[str, Any]]) -> "Figure":
     if measured:
         best = min(measured, key=lambda e: e["val_loss"])
         title = f"validation loss {best['val_loss']:.4f} at step {best['step']}"
-        if known:
+        if floor is not None:
             title += f", {best['val_loss'] / floor - 1:.1%} above that of a perfect model"
         axes.set_title(title, fontsize=11)
     axes.set_xlabel("step")

@@ -5,8 +5,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from derivations import all_texts, bounds, first_prefix
 
-from tinygpt.tales.grammar import Choice, Draw, Grammar, Literal, Mention, Run, Word
+from tinygpt.tales.grammar import Grammar, Word
+from tinygpt.tales.rules import RULES
+from tinygpt.tales.words import CATEGORIES
 
 PETS = [
     Word(name="Ann", he="she"),
@@ -15,10 +18,11 @@ PETS = [
 ]
 SMALL = {
     "plots": {
-        "met": "{a=pet} met {b=pet}[| again|3:  at last].\n<then>\n[{a}|{b}] laughed.",
-        "slept": "{a=pet} slept.\n[{a.He} snored|{c=pet} did not]\n  until [noon\n  |night].",
+        "met": "{a=pet} met {b=pet}[| again| at last].\n<then>\n[{a}|{b}] laughed.",
+        "slept": "{a=pet} slept.\n[{a.He} snored|{c=pet} did not]\n  until [noon\n  |night]."
+        "\nThen {d=pet} woke.",  # how many pets are left is up to chance
     },
-    "rules": {"then": "{b.He} [sang|2: danced] with {a}."},
+    "rules": {"then": "{b.He} [sang|danced] with {a}."},
     "categories": {"pet": PETS},
 }
 
@@ -28,41 +32,49 @@ def small():
     return Grammar(**SMALL)
 
 
-def written_out(node, memory):
-    """Every (text, memory) of a node, without looking at probabilities or at the reader."""
-    if isinstance(node, Literal):
-        return [(node.text, memory)]
-    if isinstance(node, Mention):
-        return [(memory[node.variable].forms[node.form], memory)]
-    if isinstance(node, Choice):
-        return [pair for option in node.options for pair in written_out(option, memory)]
-    if isinstance(node, Draw):
-        free = [word for word in node.category if word not in memory.values()]
-        return [(w.forms[node.form], memory | {node.variable: w}) for w in free]
-    assert isinstance(node, Run)
-    pairs = [("", memory)]
-    for part in node.parts:
-        pairs = [
-            (text + more, after) for text, now in pairs for more, after in written_out(part, now)
-        ]
-    return pairs
+@pytest.fixture(scope="module")
+def opening():
+    """The real beginning of a story, with two words for each thing that it draws."""
+    return Grammar({"only": "<open>"}, RULES, {name: c[:2] for name, c in CATEGORIES.items()})
 
 
-def all_texts(grammar):
-    return [text for plot in grammar.plots.values() for text, _ in written_out(plot, {})]
+@pytest.fixture(scope="module", params=["small", "opening"])
+def enumerated(request):
+    """A grammar and the log-probability of each of its texts."""
+    grammar = request.getfixturevalue(request.param)
+    return grammar, {text: grammar.log_prob(text) for text in all_texts(grammar)}
 
 
-def test_the_probabilities_of_all_texts_sum_to_one(small):
-    texts = all_texts(small)
-    assert len(texts) == len(set(texts)) == 6 * 3 * 2 * 2 + 3 * (1 + 2) * 2
-    assert math.fsum(math.exp(small.log_prob(text)) for text in texts) == pytest.approx(
-        1, abs=1e-12
-    )
+def test_all_texts_are_written_out_and_differ(small, opening):
+    for grammar, count in (
+        (small, 6 * 3 * 2 * 2 + 3 * 2 * (2 + 2 * 1)),
+        (opening, 2**4 * 12 * (5 + 1 + 1 + 1)),
+    ):
+        texts = all_texts(grammar)
+        assert len(texts) == len(set(texts)) == count
+
+
+def test_the_probabilities_of_all_texts_sum_to_one(enumerated):
+    _, log_probs = enumerated
+    assert math.fsum(map(math.exp, log_probs.values())) == pytest.approx(1, abs=1e-12)
+
+
+def test_the_entropy_is_the_sum_over_all_texts(enumerated):
+    grammar, log_probs = enumerated
+    brute_force = math.fsum(-log_prob * math.exp(log_prob) for log_prob in log_probs.values())
+    assert grammar.entropy() == pytest.approx(brute_force, rel=1e-12)
+
+
+def test_bounds_are_those_of_all_texts(enumerated):
+    grammar, log_probs = enumerated
+    nats = [-log_prob for log_prob in log_probs.values()]
+    words = [len(text.split()) for text in log_probs]
+    assert bounds(grammar) == pytest.approx((min(nats), max(nats), min(words), max(words)))
 
 
 def test_a_probability_is_the_product_of_the_choices(small):
     text = "Ann met Bob at last. He danced with Ann. Bob laughed."
-    expected = 1 / 2 * 1 / 3 * 1 / 2 * 3 / 5 * 2 / 3 * 1 / 2
+    expected = 1 / 2 * 1 / 3 * 1 / 2 * 1 / 3 * 1 / 2 * 1 / 2
     assert math.exp(small.log_prob(text)) == pytest.approx(expected, rel=1e-12)
 
 
@@ -102,7 +114,24 @@ def test_a_text_with_two_derivations_has_the_sum_of_both():
     assert math.exp(twice.log_prob("a")) == pytest.approx(1 / 4)
 
 
-@pytest.mark.parametrize("template", ["[a|b", "a]", "a|b", "[a]]"])
+@pytest.mark.parametrize(
+    "template",
+    [
+        "[a|b",
+        "[a|",
+        "[",
+        "a]",
+        "a|b",
+        "[a]]",
+        "a {b",
+        "a <b",
+        "a {",
+        "b} c",
+        "b> c",
+        "{a <b}",
+        "{{a}}",
+    ],
+)
 def test_brackets_that_do_not_close_are_an_error(template):
     with pytest.raises(ValueError, match=r"does not close|too many"):
         Grammar({"only": template}, {}, {})
@@ -112,3 +141,26 @@ def test_brackets_that_do_not_close_are_an_error(template):
 def test_a_name_that_is_not_there_is_an_error(template):
     with pytest.raises(KeyError, match="nothing"):
         Grammar({"only": template}, {}, {})
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{a=pet} has {a.tail}",
+        "{a=pet.tail} has it",
+        "{a} met {a=pet}",
+        "[{a=pet}|Somebody] met {a.him}",
+        "{a=pet}, {b=pet}, [{c=pet}, {d=pet}|too]",
+        "[It|{a=pet}] met {a=pet}",
+    ],
+)
+def test_the_walk_over_all_derivations_finds_an_authors_typo(template):
+    with pytest.raises((KeyError, ValueError), match=r"tail|'a'|'him'|left for d|drawn again"):
+        bounds(Grammar({"only": template}, {}, {"pet": PETS}))
+
+
+def test_a_prefix_is_found_wherever_it_stands():
+    assert first_prefix(["go", "be", "a", "b c", "b c d", "c"]) == ("b c", "b c d")
+    assert first_prefix(["a", "b", "a"]) == ("a", "a")
+    assert first_prefix(["ab", "ac", "b", ""]) == ("", "ab")
+    assert first_prefix(["ab", "b", "ac"]) is None

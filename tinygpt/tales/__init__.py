@@ -3,8 +3,10 @@
     generate(rng) -> str
     generate_with_log_prob(rng) -> (str, float)
     log_prob(text) -> float, or None if the text is no tale
+    entropy() -> float
 
-A model that has learned the stories perfectly has a loss of -log_prob on average, and no less.
+A model that has learned the stories perfectly has a loss of -log_prob nats a story on average, and
+no less; over all stories that mean is entropy().
 """
 
 import functools
@@ -15,7 +17,7 @@ if TYPE_CHECKING:  # NumPy and the templates wait until a story is wanted
 
     from tinygpt.tales.grammar import Grammar
 
-__all__ = ["generate", "generate_with_log_prob", "grammar_of_tales", "log_prob"]
+__all__ = ["entropy", "generate", "generate_with_log_prob", "grammar_of_tales", "log_prob"]
 
 
 @functools.cache
@@ -44,3 +46,11 @@ def generate_with_log_prob(rng: "np.random.Generator") -> tuple[str, float]:
 def log_prob(text: str) -> float | None:
     """The log-probability (nats) with which `generate` returns exactly this text; None if never."""
     return grammar_of_tales().log_prob(text)
+
+
+def entropy() -> float:
+    """Nats a story, exact: the mean of -log_prob, which is what a perfect model loses on average.
+
+    An end-of-text token after each story adds nothing, for nothing else can follow.
+    """
+    return grammar_of_tales().entropy()

@@ -2,20 +2,20 @@
 
 A template is text with four kinds of brackets:
 
-    [a|b|3: c]        a choice; alternatives weigh the same unless a weight is written (3)
+    [a|b|c]           a choice; each alternative is as likely
     {hero=person}     draws a word of a category that the story has not drawn yet, and remembers it
     {hero.he}         a form of what was remembered: pronoun, article and noun, past tense, …
     <open>            the template of that name, written here in full
 
 `{hero=person.a}` draws and shows a form other than `name`; a form in capitals, `{hero.He}`, begins
 a sentence. A new line begins a new slot of the story, unless it is indented or begins with `|`.
+A story draws a variable once, and categories share no words.
 """
 
-import bisect
-import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,11 +32,16 @@ class Word:
 
 Memory = dict[str, Word]  # what a story has drawn so far, by variable
 State = tuple[int, Memory, float]  # read up to here, remembering this, at this log-probability
+Chances = dict[frozenset[Word], float]  # how probable it is that just these words have been drawn
 
 
 @dataclass
 class Piece:
-    """A stretch of a generated story. `word` is what it mentions under the name `variable`."""
+    """A stretch of a generated story. `word` is what it mentions under the name `variable`.
+
+    The text is all that a reader needs: slot, variable, word and form serve those who look at what
+    a story is made of.
+    """
 
     text: str
     variable: str = ""
@@ -75,6 +80,10 @@ class Node:
         """Every way to find this node in text from start on; [] if there is none."""
         raise NotImplementedError
 
+    def entropy(self, before: Chances) -> tuple[float, Chances]:
+        """The nats that this node adds on average, and the chances after it."""
+        return 0.0, before  # of a node that leaves nothing to chance
+
 
 @dataclass
 class Literal(Node):
@@ -92,7 +101,7 @@ class Literal(Node):
 
 
 @dataclass
-class Run(Node):
+class Chain(Node):
     """One node after the other."""
 
     parts: list[Node]
@@ -113,9 +122,16 @@ class Run(Node):
                 break
         return states
 
+    def entropy(self, before: Chances) -> tuple[float, Chances]:
+        total = 0.0
+        for part in self.parts:
+            nats, before = part.entropy(before)
+            total += nats
+        return total, before
 
-class Plot(Run):
-    """The slots of a story, with a space between two."""
+
+class Plot(Chain):
+    """The slots of a story, one after the other; it numbers what they write."""
 
     def write(self, story: Story, rng: np.random.Generator) -> None:
         for slot, part in enumerate(self.parts):
@@ -123,28 +139,35 @@ class Plot(Run):
             part.write(story, rng)
 
 
+@dataclass
 class Choice(Node):
-    """One of several nodes, with probabilities proportional to their weights."""
+    """One of several nodes: each of them is as likely."""
 
-    def __init__(self, options: Sequence[Node], weights: Sequence[int] | None = None) -> None:
-        self.options = list(options)
-        self._sums = list(itertools.accumulate(weights or [1] * len(self.options)))
-        before = [0, *self._sums]
-        self._logs = [
-            math.log((after - until) / before[-1]) for until, after in itertools.pairwise(before)
-        ]
+    options: list[Node]
 
     def write(self, story: Story, rng: np.random.Generator) -> None:
-        i = bisect.bisect_right(self._sums, int(rng.integers(self._sums[-1])))
-        story.log_prob += self._logs[i]
-        self.options[i].write(story, rng)
+        option = self.options[int(rng.integers(len(self.options)))]
+        story.log_prob -= math.log(len(self.options))
+        option.write(story, rng)
 
     def read(self, text: str, start: int, memory: Memory) -> list[State]:
+        own = -math.log(len(self.options))
         return [
             (end, after, own + log_prob)
-            for option, own in zip(self.options, self._logs, strict=True)
+            for option in self.options
             for end, after, log_prob in option.read(text, start, memory)
         ]
+
+    def entropy(self, before: Chances) -> tuple[float, Chances]:
+        total = math.log(len(self.options)) * sum(before.values())
+        share = {words: chance / len(self.options) for words, chance in before.items()}
+        after: Chances = defaultdict(float)
+        for option in self.options:
+            nats, so_far = option.entropy(share)
+            total += nats
+            for words, chance in so_far.items():
+                after[words] += chance
+        return total, after
 
 
 @dataclass
@@ -155,19 +178,18 @@ class Draw(Node):
     category: list[Word]
     form: str
 
-    def _free(self, memory: Memory) -> list[Word]:
-        drawn = set(memory.values())
+    def _free(self, drawn: Collection[Word]) -> list[Word]:
         return [word for word in self.category if word not in drawn]
 
     def write(self, story: Story, rng: np.random.Generator) -> None:
-        free = self._free(story.memory)
+        free = self._free(story.memory.values())
         word = free[int(rng.integers(len(free)))]
         story.memory[self.variable] = word
         story.log_prob -= math.log(len(free))
         story.write(word.forms[self.form], self.variable, word, self.form)
 
     def read(self, text: str, start: int, memory: Memory) -> list[State]:
-        free = self._free(memory)
+        free = self._free(memory.values())
         return [
             (
                 start + len(word.forms[self.form]),
@@ -177,6 +199,16 @@ class Draw(Node):
             for word in free
             if text.startswith(word.forms[self.form], start)
         ]
+
+    def entropy(self, before: Chances) -> tuple[float, Chances]:
+        total, after = 0.0, {}
+        for words, chance in before.items():
+            free = self._free(words)
+            total += chance * math.log(len(free))
+            # subtle: how many are free later does not depend on which of them is drawn now, so
+            # that the first may stand for all
+            after[words | {free[0]}] = chance
+        return total, after
 
 
 @dataclass
@@ -197,8 +229,8 @@ class Mention(Node):
 class Grammar:
     """Stories: one of the plots, each as likely. All are templates, as are the named rules.
 
-    Raises KeyError for a rule or category that is not there, ValueError for brackets that do not
-    close.
+    Raises KeyError for a rule or category that is not there, ValueError for a bracket that does not
+    close or was not opened.
     """
 
     def __init__(
@@ -219,55 +251,56 @@ class Grammar:
         return story
 
     def readings(self, text: str) -> list[float]:
-        """The log-probability of each derivation of the text: one if it is a tale, else none."""
+        """The log-probability of each derivation: for an unambiguous grammar one, or none."""
         return [log_prob for end, _, log_prob in self._start.read(text, 0, {}) if end == len(text)]
 
     def log_prob(self, text: str) -> float | None:
         """The log-probability (nats) that `write` gives the text; None if it never does."""
         readings = self.readings(text)
-        if not readings:
-            return None
-        top = max(readings)  # one derivation is all there is; two would add up
-        return top + math.log(sum(math.exp(reading - top) for reading in readings))
+        return float(np.logaddexp.reduce(readings)) if readings else None
+
+    def entropy(self) -> float:
+        """The mean of -log_prob (nats) over all derivations, exact.
+
+        By the chain rule: H(X, Y) = H(X) + H(Y given X). If the grammar is unambiguous, this is the
+        entropy of its texts, and no model of them has a smaller loss a text on average.
+        """
+        return self._start.entropy({frozenset(): 1.0})[0]
 
     def _plot(self, template: str) -> Plot:
+        """Its slots, each but the last with the space that follows it."""
         slots = _unwrapped(template).split("\n")
         spaced = [slot + " " for slot in slots[:-1]] + slots[-1:]
         return Plot([self._compile(slot) for slot in spaced])
 
     def _compile(self, template: str) -> Node:
-        tokens = re.findall(r"[\[\]|]|\{[^}]*\}|<[^>]*>|[^\[\]|{<]+", template)
-        node, rest = self._run(tokens)
-        if rest:
+        tokens = re.findall(r"[\[\]|]|\{[^{}<>]*\}|<[^{}<>]*>|[^\[\]|{}<>]+", template)
+        if "".join(tokens) != template:
+            raise ValueError(f"in the template {template!r} {{}} or <> does not close")
+        tokens.reverse()  # the next one is the last
+        node = self._chain(tokens)
+        if tokens:
             raise ValueError(f"the template {template!r} has a bracket or bar too many")
         return node
 
-    def _run(self, tokens: list[str]) -> tuple[Node, list[str]]:
-        """The nodes up to a bar or a bracket that closes, and the tokens from there on."""
+    def _chain(self, tokens: list[str]) -> Chain:
+        """Takes the nodes up to a bar or a bracket that closes."""
         parts: list[Node] = []
-        while tokens and tokens[0] not in "|]":
-            token, tokens = tokens[0], tokens[1:]
-            if token == "[":
-                node, tokens = self._choice(tokens)
-            else:
-                node = self._leaf(token)
-            parts.append(node)
-        return Run(parts), tokens
+        while tokens and tokens[-1] not in "|]":
+            token = tokens.pop()
+            parts.append(self._choice(tokens) if token == "[" else self._leaf(token))
+        return Chain(parts)
 
-    def _choice(self, tokens: list[str]) -> tuple[Node, list[str]]:
-        """The alternatives up to the bracket that closes, and the tokens after it."""
-        options, weights, last = [], [], "|"
+    def _choice(self, tokens: list[str]) -> Choice:
+        """Takes the alternatives up to the bracket that closes, and the bracket."""
+        options: list[Node] = []
+        last = "|"
         while last == "|":
-            weight = re.match(r"(\d+): ", tokens[0]) if tokens else None
-            if weight:
-                tokens = [tokens[0][weight.end() :], *tokens[1:]]
-            weights.append(int(weight[1]) if weight else 1)
-            node, tokens = self._run(tokens)
-            options.append(node)
+            options.append(self._chain(tokens))
             if not tokens:
                 raise ValueError("a [ in a template does not close")
-            last, tokens = tokens[0], tokens[1:]
-        return Choice(options, weights), tokens
+            last = tokens.pop()
+        return Choice(options)
 
     def _leaf(self, token: str) -> Node:
         if token[0] == "<":

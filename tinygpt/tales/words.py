@@ -23,9 +23,9 @@ def _houses(text: str) -> list[Word]:
 
 
 def _people(text: str, pronouns: str) -> list[Word]:
-    """Forms name, he, him, his, himself (which may be she, her, her, herself)."""
-    he, him, his, himself = pronouns.split()
-    return [Word(name=n, he=he, him=him, his=his, himself=himself) for n in _listed(text)]
+    """Forms name, he, him, his (which may be she, her, her)."""
+    he, him, his = pronouns.split()
+    return [Word(name=name, he=he, him=him, his=his) for name in _listed(text)]
 
 
 def _deeds(text: str) -> list[Word]:
@@ -49,14 +49,14 @@ CATEGORIES = {
         Ada, Amy, Ann, Bea, Cora, Dot, Ella, Eva, Fay, Greta, Ida, Ivy, Jane, Kate, Liz, Lotte,
         Meg, Mia, Nell, Peg, Poppy, Rosa, Tilda, Zoe
         """,
-        "she her her herself",
+        "she her her",
     )
     + _people(
         """
         Alf, Ben, Bob, Dan, Felix, Fred, Gus, Hal, Hugo, Jack, Jim, Karl, Leo, Max, Ned, Nick,
         Otto, Paul, Rex, Sam, Ted, Tim, Toby, Tom
         """,
-        "he him his himself",
+        "he him his",
     ),
     "animal": _nouns(
         """
