@@ -28,7 +28,7 @@ ROWS = [
     "model",
     "parallel",
     "checkpoint convert",
-    "sampling decoding generation",
+    "sampling decoding speculative generation",
     "evaluation",
     "lesson_checks",
     "commands progress plot presets run_settings training explain proofs display "
