@@ -49,12 +49,13 @@ class Wild:
 def guessers(model, draft):
     """One of each kind, and the model as its own draft, which guesses best."""
     V = model.config.vocab_size
+    wild = Wild(V)
     return {
         "draft": lambda: DraftModel(draft),
         "self": lambda: DraftModel(model),
         "lookup": lambda: PromptLookup(1, V),
         "lookup 2": lambda: PromptLookup(2, V),
-        "wild": lambda: Wild(V),
+        "wild": lambda: wild,
     }
 
 
@@ -146,7 +147,8 @@ def exact_probabilities(model, sampling):
 
 def chi_square_excess(seen, expected):
     """The statistic over what it exceeds once in a thousand; cells below 5 are put together."""
-    assert not seen[expected == 0].any()
+    if seen[expected == 0].any():
+        return math.inf
     rare = expected < 5
     seen = np.append(seen[~rare], seen[rare].sum())
     expected = np.append(expected[~rare], expected[rare].sum())
@@ -158,7 +160,7 @@ def chi_square_excess(seen, expected):
 
 
 def excess_of_many(source, filters, n=1500):
-    """For n texts drawn by guessing ahead, with one generator."""
+    """For n texts drawn by guessing ahead, with one generator; and the share of guesses kept."""
     model = random_model(V, block_size=7, n_embd=4, seed=3)
     draft = random_model(V, block_size=5, n_embd=4, seed=8)
     sampling = SamplingConfig(max_new_tokens=LENGTH, **{"temperature": 1.0, **filters})
@@ -167,10 +169,10 @@ def excess_of_many(source, filters, n=1500):
     samples = [Sample(model.config, PROMPT, sampling, rng) for _ in range(n)]
     guessing = Speculation(model, guessers(model, draft)[source], draft_tokens=2)
     list(guessing.draw(samples))
-    assert 0.2 < guessing.accepted / guessing.guessed < 0.95  # the rule is put to the test
     cells = {ids: i for i, ids in enumerate(exact)}
     seen = np.bincount([cells[tuple(s.ids)] for s in samples], minlength=len(cells))
-    return chi_square_excess(seen, n * np.array(list(exact.values())))
+    excess = chi_square_excess(seen, n * np.array(list(exact.values())))
+    return excess, guessing.accepted / guessing.guessed
 
 
 FILTERS = [{}, {"temperature": 1.3, "frequency_penalty": 1.5, "top_p": 0.8}]
@@ -179,7 +181,9 @@ FILTERS = [{}, {"temperature": 1.3, "frequency_penalty": 1.5, "top_p": 0.8}]
 @pytest.mark.parametrize("filters", FILTERS, ids=["as it is", "penalties and filters"])
 @pytest.mark.parametrize("source", ["draft", "lookup", "wild"])
 def test_texts_drawn_with_guesses_are_distributed_as_the_models_own(source, filters):
-    assert excess_of_many(source, filters) < 1
+    excess, kept = excess_of_many(source, filters)
+    assert excess < 1
+    assert 0.1 < kept < 0.9  # so the rule was put to the test
 
 
 def kept_always(p, q, guess, rng):
@@ -191,16 +195,17 @@ def drawn_anew_from_p(p, q, guess, rng):
     return (guess if kept else int(rng.choice(V, p=p))), kept
 
 
-def kept_where_p_is_above_a_half(p, q, guess, rng):
-    token, _ = accept_or_resample(p, q, guess, rng)
-    return (guess, True) if p[guess] > 0.5 else (token, token == guess)
+def kept_as_q_to_p(p, q, guess, rng):
+    if rng.random() * p[guess] < q[guess]:
+        return guess, True
+    return accept_or_resample(p, q, guess, rng)
 
 
-@pytest.mark.parametrize("broken", [kept_always, drawn_anew_from_p, kept_where_p_is_above_a_half])
+@pytest.mark.parametrize("broken", [kept_always, drawn_anew_from_p, kept_as_q_to_p])
 @pytest.mark.parametrize("source", ["draft", "lookup"])
 def test_the_chi_square_notices_a_broken_rule(monkeypatch, source, broken):
     monkeypatch.setattr(speculative, "accept_or_resample", broken)
-    assert excess_of_many(source, {}) > 1.5
+    assert excess_of_many(source, {})[0] > 1.5
 
 
 def test_the_chi_square_notices_penalties_that_do_not_see_the_accepted_guesses(monkeypatch):
@@ -213,7 +218,7 @@ def test_the_chi_square_notices_penalties_that_do_not_see_the_accepted_guesses(m
         return result
 
     monkeypatch.setattr(Sample, "probs", blind)
-    assert excess_of_many("draft", FILTERS[1]) > 1.5
+    assert excess_of_many("draft", FILTERS[1])[0] > 1.5
 
 
 @pytest.mark.parametrize(
@@ -285,13 +290,14 @@ def read_shapes(model, monkeypatch):
 
 
 def test_only_new_tokens_are_read_until_the_window_moves_and_no_guess_crosses_its_end(monkeypatch):
-    model, sampling = random_model(block_size=8), SamplingConfig(max_new_tokens=9, window_hop=4)
+    sampling = SamplingConfig(max_new_tokens=9, temperature=0, frequency_penalty=0.5)
+    model = random_model(block_size=8, seed=3)
     shapes = read_shapes(model, monkeypatch)
     draft = GPT(model.config, model.flat)
     finished(model, lambda: DraftModel(draft), [1, 2, 3], sampling, draft_tokens=3)
-    # 3 known and 3 guesses give 4; the last known and 1 guess fill the window and give 2; then
-    # the last 5 of 9 known and 2 guesses, which with one more are all that is asked for
-    assert shapes == [(1, 6), (1, 2), (1, 7)]
+    # 3 known and 3 guesses give 4; the last known and 1 guess fill the window and give 2; it
+    # moves on by 2: 7 of 9 known and 1 guess; again, and no guess where one token is left to say
+    assert shapes == [(1, 6), (1, 2), (1, 8), (1, 7)]
 
 
 def test_a_window_that_moves_at_every_token_has_no_room_for_guesses():
@@ -334,11 +340,11 @@ def test_lookup_finds_the_last_occurrence_as_the_text_grows():
 # ---- the faces --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stop", [(), ("gc", "hb"), ("a",)])
+@pytest.mark.parametrize("stop", [(), ("aec", "cg"), ("a",)])
 def test_text_ends_where_plain_decoding_ends_it(stop):
-    model, ends = random_model(seed=6), set()
+    model, ends = random_model(seed=3), set()
     for prompt in ("a", "bcdefgh" * 3, None, "hdhdhd"):
-        same = {"max_new_tokens": 30, "temperature": 0, "stop": stop, "presence_penalty": 0.7}
+        same = {"max_new_tokens": 30, "temperature": 0, "stop": stop, "frequency_penalty": 0.5}
         plain = generate_text(model, LETTERS, prompt, **same)
         ends.add(len(plain))
         for how in ({"draft": model}, {"draft": random_model(seed=7)}, {"lookup": 1}):
