@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import SMALL, order_one
 
+from tinygpt import model as model_module
 from tinygpt import speculative
 from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.decoding import Sample, draw_together
@@ -25,7 +26,7 @@ from tinygpt.speculative import (
     PromptLookup,
     Speculation,
     accept_or_resample,
-    speculation,
+    make_speculation,
 )
 from tinygpt.tokenizers import CharTokenizer
 
@@ -263,8 +264,8 @@ def test_a_guess_that_only_rounding_would_refuse_is_kept():
 
 def test_a_model_that_guesses_for_itself_says_every_guess_and_one_token_more_a_pass():
     model = random_model(block_size=8)
-    for temperature in (0, 1.0):
-        sampling = SamplingConfig(max_new_tokens=7, temperature=temperature)
+    for settings in ({"temperature": 0}, {}, {"frequency_penalty": 1.5, "top_p": 0.8}):
+        sampling = SamplingConfig(max_new_tokens=7, **settings)
         _, guessing = finished(model, lambda: DraftModel(model), [1], sampling)
         assert (guessing.passes, guessing.tokens) == (2, 7)
         assert (guessing.guessed, guessing.accepted) == (5, 5)  # 4, then 1: no more is asked for
@@ -324,6 +325,23 @@ def test_a_reader_says_what_reading_anew_would():
         last = int(rng.integers(1, len(ids) + 1))
         logits, _ = model.forward(np.array([ids]))
         assert reader.logits(ids, last) == pytest.approx(logits[0, -last:], rel=1e-10)
+
+
+def test_a_pass_that_was_interrupted_leaves_no_trace(monkeypatch):
+    model, whole = order_one(), model_module.block_forward
+    reader = CachedReader(model)
+    expected = reader.logits([1, 2, 3, 4])
+
+    def interrupted(x, p, *rest):
+        if p is model.params["h"][1]:
+            raise KeyboardInterrupt
+        return whole(x, p, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model_module, "block_forward", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            reader.logits([1, 5, 6, 7])
+    assert reader.logits([1, 2, 3, 4]) == pytest.approx(expected, rel=1e-10)
 
 
 def test_lookup_finds_the_last_occurrence_as_the_text_grows():
@@ -422,4 +440,4 @@ def test_what_cannot_be_is_refused_before_the_first_piece(how, error, words):
 
 
 def test_without_a_source_of_guesses_there_is_no_speculation():
-    assert speculation(random_model()) is None
+    assert make_speculation(random_model()) is None

@@ -266,20 +266,22 @@ def _speculation(
     model: "GPT", tokenizer: "Tokenizer", args: argparse.Namespace
 ) -> "Speculation | None":
     from tinygpt.checkpoint import find_checkpoint, load_model
-    from tinygpt.speculative import speculation
+    from tinygpt.speculative import make_speculation
 
     draft = None
     if args.draft is not None:
         path = find_checkpoint(args.draft)
         draft, drafts_own = load_model(path, device=_device(args), dtype=args.dtype)
-        same_size = draft.config.vocab_size == model.config.vocab_size  # else speculation tells
+        same_size = (
+            draft.config.vocab_size == model.config.vocab_size
+        )  # else make_speculation tells
         if same_size and args.tokenizer is None and drafts_own.to_json() != tokenizer.to_json():
             raise VocabularyError(
                 f"{path} was trained with another vocabulary than the model; use a draft that was "
                 "trained with the model's tokenizer"
             )
     draft_tokens = 4 if args.draft_tokens is None else args.draft_tokens
-    return speculation(model, draft=draft, lookup=args.lookup, draft_tokens=draft_tokens)
+    return make_speculation(model, draft=draft, lookup=args.lookup, draft_tokens=draft_tokens)
 
 
 def _samples(

@@ -14,7 +14,7 @@ from tinygpt.config import SamplingConfig
 from tinygpt.decoding import FinishReason, Sample, draw_together
 from tinygpt.errors import ConfigError, VocabularyError
 from tinygpt.model import GPT
-from tinygpt.speculative import Speculation, speculation
+from tinygpt.speculative import Speculation, make_speculation
 from tinygpt.tokenizers import TextStream, Tokenizer
 
 
@@ -229,7 +229,7 @@ def stream_text(
     without; at temperature 0 it is the same, otherwise another for the same seed.
     """
     seed = fresh_seed() if seed is None else seed
-    guessing = speculation(model, draft=draft, lookup=lookup, draft_tokens=draft_tokens)
+    guessing = make_speculation(model, draft=draft, lookup=lookup, draft_tokens=draft_tokens)
     sample = Generation(model, tokenizer, prompt, _sampling(settings), seed=seed)
     return pieces(sample, draw_texts(model, [sample], guessing=guessing, on_token=on_token))
 
@@ -271,7 +271,7 @@ def generate_batch(
         if value < 1:
             raise ConfigError(f"{name} is {value}; it must be at least 1")
     seed, sampling = fresh_seed() if seed is None else seed, _sampling(settings)
-    guessing = speculation(model, draft=draft, lookup=lookup, draft_tokens=draft_tokens)
+    guessing = make_speculation(model, draft=draft, lookup=lookup, draft_tokens=draft_tokens)
     samples = [
         Generation(model, tokenizer, prompt, sampling, seed=seed, sample=i)
         for prompt in prompts
