@@ -264,8 +264,8 @@ def test_a_guess_that_only_rounding_would_refuse_is_kept():
 
 def test_a_model_that_guesses_for_itself_says_every_guess_and_one_token_more_a_pass():
     model = random_model(block_size=8)
-    for settings in ({"temperature": 0}, {}, {"frequency_penalty": 1.5, "top_p": 0.8}):
-        sampling = SamplingConfig(max_new_tokens=7, **settings)
+    for filters in ({"temperature": 0}, *FILTERS):
+        sampling = SamplingConfig(max_new_tokens=7, **filters)
         _, guessing = finished(model, lambda: DraftModel(model), [1], sampling)
         assert (guessing.passes, guessing.tokens) == (2, 7)
         assert (guessing.guessed, guessing.accepted) == (5, 5)  # 4, then 1: no more is asked for

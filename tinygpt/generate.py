@@ -272,10 +272,7 @@ def _speculation(
     if args.draft is not None:
         path = find_checkpoint(args.draft)
         draft, drafts_own = load_model(path, device=_device(args), dtype=args.dtype)
-        same_size = (
-            draft.config.vocab_size == model.config.vocab_size
-        )  # else make_speculation tells
-        if same_size and args.tokenizer is None and drafts_own.to_json() != tokenizer.to_json():
+        if args.tokenizer is None and drafts_own.to_json() != tokenizer.to_json():
             raise VocabularyError(
                 f"{path} was trained with another vocabulary than the model; use a draft that was "
                 "trained with the model's tokenizer"
