@@ -96,7 +96,7 @@ def greedy_cases(draw):
     return model, draft, draw(prompt), sampling, draw(st.sampled_from([(), (0,), (0, 3)]))
 
 
-@settings(max_examples=60)
+@settings(max_examples=200)
 @given(greedy_cases(), st.integers(1, 7))
 def test_greedy_texts_are_those_of_the_plain_loop_token_for_token(case, draft_tokens):
     model, draft, prompt, sampling, stop_ids = case

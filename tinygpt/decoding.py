@@ -45,7 +45,7 @@ class Sample:
 
     prompt_ids     what it continues
     ids            generated so far, without the token that ended it
-    known          both
+    known          prompt_ids and ids, one list
     logprobs       one for each of ids, where `SamplingConfig.logprobs` asks for them
     finish_reason  None while it runs, then "stop" (a stop token), "length" or "cancelled"
 

@@ -226,7 +226,8 @@ def stream_text(
     With `draft`, a smaller model of the same vocabulary, or `lookup`, the length of the n-grams
     to find in the text so far, up to `draft_tokens` tokens are guessed and checked in one pass
     (see speculative.py). That is faster where the guesses are good. The text is distributed as
-    without; at temperature 0 it is the same, otherwise another for the same seed.
+    without; at temperature 0 it is the same (in float32, but for ties within rounding), otherwise
+    another for the same seed.
     """
     seed = fresh_seed() if seed is None else seed
     guessing = make_speculation(model, draft=draft, lookup=lookup, draft_tokens=draft_tokens)

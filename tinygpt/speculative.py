@@ -163,7 +163,8 @@ class Speculation:
     def draw(self, samples: Iterable[AnySample]) -> Iterator[AnySample]:
         """Continue the samples, one after another; yield a sample each time it has a new token.
 
-        Each is distributed as `draw_together` would have it, and at temperature 0 the same.
+        Each is distributed as `draw_together` would have it, and at temperature 0 the same (in
+        float32, but for ties within rounding).
         """
         for sample in samples:
             guesser = self._new_guesser()
