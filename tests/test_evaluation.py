@@ -203,7 +203,7 @@ def test_the_parts_of_a_text_can_be_named(home, capsys):
 
 def test_evaluate_prints_a_line_for_each_number(home, capsys):
     evaluate.main(["--run-name", "a"])
-    names = [line[:14].strip() for line in capsys.readouterr().out.splitlines()]
+    names = [line[:17].strip() for line in capsys.readouterr().out.splitlines()]
     assert names == ["loss", "perplexity", "bits per byte", "tokens", "checkpoint"]
 
 
@@ -237,6 +237,16 @@ def test_tales_are_measured_story_by_story_beside_their_floor(home, capsys):
 def test_evaluate_refuses_what_cannot_be_measured(home, words, complaint):
     with pytest.raises(TinyGPTError, match=complaint):
         evaluate.main(["--run-name", "a", "--threads", "1", *words])
+
+
+def test_evaluate_answers_questions(home, capsys):
+    lines = [{"context": "the cat sat on the ", "choices": ["mat", "xyz"], "answer": 0}] * 3
+    (home / "q.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    result = measured(capsys, "--run-name", "a", "--choices", "q.jsonl")
+    assert (result["questions"], result["chance"]) == (3, 0.5)
+    assert result["accuracy"] in (0.0, 1.0)
+    with pytest.raises(DataError):
+        evaluate.main(["--run-name", "a", "--choices", "nowhere.jsonl"])
 
 
 def test_evaluate_refuses_what_is_not_there_and_a_text_that_changed(home):

@@ -29,9 +29,9 @@ ROWS = [
     "parallel",
     "checkpoint convert",
     "sampling decoding speculative generation",
-    "evaluation",
+    "evaluation choices",
     "lesson_checks",
-    "commands progress plot presets run_settings training explain proofs display "
+    "commands progress plot presets run_settings fine_tuning training explain proofs display "
     "interactive regression train generate evaluate tokenize prove bench data.__main__ "
     "checkpoint.__main__ convert.__main__",
 ]

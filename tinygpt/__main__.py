@@ -6,7 +6,8 @@ import sys
 COMMANDS = {
     "generate": "speak: text from a trained model",
     "train": "train a model on your own text",
-    "checkpoint": "slim a checkpoint, to give it away",
+    "checkpoint": "look into a checkpoint, verify it, slim it to give it away",
+    "convert": "GPT-2's published weights in, your model out to transformers",
     "evaluate": "loss, perplexity and bits per byte on held-out text",
     "data": "make text to train on: recipes, files, folders",
     "tokenize": "see how text becomes tokens, and learn a vocabulary",

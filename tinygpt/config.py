@@ -74,6 +74,10 @@ class TrainConfig:
     vocab_size: int = _setting(
         1024, "token ids that bpe learns at most, end-of-text included (the others ignore it)"
     )
+    init_from: str | None = _setting(
+        None,
+        "fine-tune this checkpoint, keeping its tokenizer and shape (default: begin at random)",
+    )
     val_file: str | None = _setting(None, "held-out text (default: the last 10 %% of the data)")
     windows: str = _setting(
         "anywhere",
@@ -154,7 +158,9 @@ class TrainConfig:
             self.epochs is None or (math.isfinite(self.epochs) and self.epochs > 0),
             f"epochs is {self.epochs}; it must be above 0",
         )
-        _require(self.val_file != "", "val_file is empty; name a file, or leave it out")
+        for name in ("val_file", "init_from"):
+            given = getattr(self, name) != ""
+            _require(given, f"{name} is empty; name a file, or leave it out")
         _require_dropout(self.dropout)
         _require_one_of("windows", self.windows, ("anywhere", "documents"))
         _require_one_of("dtype", self.dtype, ("float32", "float64"))

@@ -3,6 +3,8 @@
 import json
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tinygpt.commands import Parser, run
@@ -25,6 +27,8 @@ EXAMPLES = """\
   python -m tinygpt.evaluate --data tales                  the shipped model on fresh stories
   python -m tinygpt.evaluate --data tales --context 32 --samples 0
   python -m tinygpt.evaluate --run-name book --context 64 --stride 16
+  python -m tinygpt.evaluate --choices questions.jsonl     multiple choice, one JSON object a line:
+      {"context": "The sky is", "choices": [" blue", " made of cheese"], "answer": 0}
 
 The whole text is read in consecutive windows of the model's context, dropout off. With --stride S
 each window begins S tokens after the one before, so that a token has at least --context - S tokens
@@ -83,6 +87,9 @@ def build_parser() -> Parser:
         default=1000,
         help="how many samples to look for tales in, where the text is tales (default 1000)",
     )
+    parser.add_argument(
+        "--choices", metavar="FILE", help="answer these questions, in place of reading a text"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or gpu (default auto)")
     parser.add_argument(
         "--threads", type=int, default=0, metavar="N", help="worker threads (default 0: all cores)"
@@ -105,11 +112,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(json.dumps(results))  # noqa: T201
         return
     for name, value in results.items():
-        print(f"{name.replace('_', ' '):14} {_shown(name, value)}")  # noqa: T201
+        print(f"{name.replace('_', ' '):17} {_shown(name, value)}")  # noqa: T201
 
 
 def _shown(name: str, value: Any) -> str:
-    if name in ("above_floor", "tales"):
+    if name in ("above_floor", "tales", "accuracy", "accuracy_per_byte", "chance"):
         return f"{value:.2%}" + (" of the samples" if name == "tales" else "")
     if isinstance(value, float):
         units = {"loss": " nats per token", "floor": " nats per token", "bits_per_byte": " bits"}
@@ -134,6 +141,8 @@ def _measure(arguments: Namespace) -> dict[str, Any]:
     model = GPT(
         checkpoint.config, to_device(checkpoint.flat, xp), dtype=checkpoint.flat.dtype, xp=xp
     )
+    if arguments.choices:
+        return _answers(model, tokenizer, arguments.choices) | {"checkpoint": str(path)}
     context, stride = _context(arguments, model.config.block_size)
     trained = _training(checkpoint)
     by_documents = arguments.data == "tales" or bool(trained and trained.windows == "documents")
@@ -176,6 +185,14 @@ def _tales(
             n = count_tales(model, tokenizer, samples, seed=arguments.seed, done=bar.update)
         found |= {"samples": samples, "tales": n / samples}
     return found
+
+
+def _answers(model: "GPT", tokenizer: "Tokenizer", file: str) -> dict[str, Any]:
+    from tinygpt.choices import read_questions, score
+
+    questions = read_questions(Path(file))
+    with _bar("answering", len(questions), "questions") as bar:
+        return asdict(score(model, tokenizer, questions, done=bar.update))
 
 
 def _bar(doing: str, total: int, unit: str) -> "tqdm[NoReturn]":

@@ -13,7 +13,8 @@ import numpy as np
 
 from tinygpt.backend import select, synchronize
 from tinygpt.config import ModelConfig, TrainConfig
-from tinygpt.corpus import Text, prepare_text
+from tinygpt.corpus import Text
+from tinygpt.fine_tuning import doubt, load_beginning, text_of
 from tinygpt.model import GPT
 from tinygpt.optim import AdamW
 from tinygpt.parallel import TrainingStep
@@ -39,8 +40,9 @@ class Plan(NamedTuple):
 
 def make_plan(config: TrainConfig) -> Plan:
     """Read the text and count.   Raises DataError when there is no text or too little."""
-    text = prepare_text(config)
-    model = config.model_config(text.tokenizer.vocab_size)
+    beginning = load_beginning(config)
+    text = text_of(config, beginning)
+    model = config.model_config((beginning.config if beginning else text.tokenizer).vocab_size)
     return Plan(
         config,
         model,
@@ -164,16 +166,20 @@ def explain(config: TrainConfig) -> str:
 
 def _the_text(plan: Plan) -> str:
     text = plan.text
+    doubts = doubt(plan.config, text)
     return (
         f"The text is {text.name!r}. The {text.tokenizer.name} tokenizer turns it into "
         f"{len(text.train) + len(text.val):,} tokens, each one of {plan.model.vocab_size:,} ids. "
         f"The model learns from {len(text.train):,} of them; {len(text.val):,} are held out, to "
         "see whether it has learnt the language or only the text by heart."
+        + (f" Beware: {doubts}." if doubts else "")
     )
 
 
 def _the_model(plan: Plan) -> str:
-    model = plan.model
+    model, begin = plan.model, "at random"
+    if plan.config.init_from is not None:
+        begin = f"as {plan.config.init_from} has them, whose shape and tokenizer are kept"
     dropped = (
         f" While training, {model.dropout:.0%} of the activations are dropped at random, so that "
         "no part relies on one other."
@@ -184,7 +190,7 @@ def _the_model(plan: Plan) -> str:
         f"{model.n_embd // model.n_head} channels) lets a position look back at up to "
         f"{model.block_size} tokens, and a small network of {4 * model.n_embd} hidden units works "
         f"on what was found. Altogether {plan.parameters:,} numbers, the parameters, are learnt; "
-        "they begin at random." + (dropped if model.dropout else "")
+        f"they begin {begin}." + (dropped if model.dropout else "")
     )
 
 
@@ -221,10 +227,13 @@ def _the_learning_rate(plan: Plan) -> str:
 def _the_numbers(plan: Plan) -> dict[str, str]:
     """What each number of the progress line means."""
     config, V = plan.config, plan.model.vocab_size
+    first = f"about {math.log(V):.2f} = ln {V}: every token is as likely as any other"
+    if config.init_from is not None:
+        first = f"what {config.init_from} makes of this text before it has learnt from it"
     meanings = {
-        "loss": f"At the first step about {math.log(V):.2f} = ln {V}: every token is as likely as "
-        f"any other. exp(loss) is how many tokens the model wavers between: {V} at first, "
-        f"{math.exp(1.5):.1f} at a loss of 1.50. It jumps about: each step sees other windows.",
+        "loss": f"At the first step {first}. exp(loss) is how many tokens the model wavers "
+        f"between: {V} if it knew nothing, {math.exp(1.5):.1f} at a loss of 1.50. It jumps about: "
+        "each step sees other windows.",
         "val": f"The same on all of the held-out text, every {config.eval_every} steps and at the "
         "end. This is the number that counts. If it rises while the loss still falls, the model "
         "is learning by heart: stop, use more text, a smaller model, or --dropout 0.1.",

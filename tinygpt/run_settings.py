@@ -21,7 +21,7 @@ from tinygpt.presets import PRESETS
 
 GROUPS = {
     "what to learn, and its name": (
-        "data", "run_name", "tokenizer", "vocab_size", "val_file", "windows",
+        "data", "run_name", "init_from", "tokenizer", "vocab_size", "val_file", "windows",
     ),
     "the model": ("n_layer", "n_head", "n_embd", "block_size", "dropout", "recompute"),
     "how long, and how fast it learns": (
@@ -78,6 +78,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 _METAVARS = {
     "data": "SOURCE",
     "run_name": "NAME",
+    "init_from": "CHECKPOINT",
     "val_file": "PATH",
     "tokenizer": "{bpe,bytes,char,gpt2}",
     "windows": "{anywhere,documents}",

@@ -18,6 +18,7 @@ EXAMPLES = f"""\
   python -m tinygpt.train --data book.txt --run-name book --explain     what would happen, and why
   python -m tinygpt.train --run-name book --resume                go on after Ctrl-C
   python -m tinygpt.train --run-name book --resume --steps 5000   train longer
+  python -m tinygpt.train --init-from gpt2.h5 --data book.txt --run-name tuned --lr 1e-4
   python -m tinygpt.train --config checkpoints/book/config.toml --run-name again
   python -m tinygpt.train --task regression                       the gentlest first run
 
@@ -84,10 +85,11 @@ def _regression(flags: dict[str, Any]) -> int:
 def _look_ahead(settings: dict[str, Any], arguments: Namespace) -> int:
     from tinygpt.config import TrainConfig
     from tinygpt.explain import dry_run, explain
+    from tinygpt.fine_tuning import inherit
     from tinygpt.threads import keep_freed_memory
 
     keep_freed_memory()
-    config = TrainConfig(**settings)
+    config = TrainConfig(**inherit(settings))
     run_folder(config.run_name)
     print(explain(config) if arguments.explain else dry_run(config))  # noqa: T201
     return 0
@@ -96,6 +98,7 @@ def _look_ahead(settings: dict[str, Any], arguments: Namespace) -> int:
 def _train(settings: dict[str, Any], arguments: Namespace) -> int:
     """Start or resume the run, train it, say how to go on."""
     from tinygpt.config import TrainConfig
+    from tinygpt.fine_tuning import doubt, inherit
     from tinygpt.plot import plot_losses
     from tinygpt.progress import Progress
     from tinygpt.threads import keep_freed_memory
@@ -119,12 +122,14 @@ def _train(settings: dict[str, Any], arguments: Namespace) -> int:
             )
             return 0
     else:
-        r = start_run(TrainConfig(**settings), folder)
+        r = start_run(TrainConfig(**inherit(settings)), folder)
     if arguments.stop_at is not None and arguments.stop_at <= r.step:
         raise ConfigError(
             f"--stop-at is {arguments.stop_at} and {r.step} steps are done; give a later one"
         )
     _say(r.headline())
+    if not arguments.resume and (doubts := doubt(r.config, r.text)):
+        _say(f"beware: {doubts}")
     progress = Progress(sys.stderr, steps=r.steps, first_step=r.step, floor=r.text.floor)
     interrupt = _Interrupt()
     r.train(progress, stop_at=arguments.stop_at, interrupted=interrupt.asked)

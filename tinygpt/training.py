@@ -28,6 +28,7 @@ from tinygpt.config import TrainConfig
 from tinygpt.corpus import Text, prepare_text
 from tinygpt.errors import CheckpointError, ConfigError, DataError, TinyGPTError, VocabularyError
 from tinygpt.evaluation import evaluate_loss
+from tinygpt.fine_tuning import load_beginning, text_of
 from tinygpt.generation import generate_text
 from tinygpt.model import GPT
 from tinygpt.optim import AdamW, lr_at
@@ -72,17 +73,20 @@ class Run:
         *,
         steps: int,
         checkpoint: Checkpoint | None = None,
+        beginning: Checkpoint | None = None,
     ) -> None:
+        """Resumed from `checkpoint`, or new, with the weights of `beginning` or random ones."""
         self.config, self.folder, self.text, self.steps = config, folder, text, steps
         self.stored_steps = steps  # the schedule that the checkpoint knows
         self.tokenizer = text.tokenizer
         self.xp = select(config.device)
         self.workers = 1 if self.xp is not np else (config.threads or default_workers())
-        model_config = config.model_config(self.tokenizer.vocab_size)
+        loaded = checkpoint or beginning
+        model_config = config.model_config((loaded.config if loaded else self.tokenizer).vocab_size)
         dtype = np.dtype(config.dtype)
         self.model = GPT(
             model_config,
-            None if checkpoint is None else to_device(checkpoint.flat.astype(dtype), self.xp),
+            None if loaded is None else to_device(loaded.flat.astype(dtype), self.xp),
             seed=config.seed,
             dtype=dtype,
             xp=self.xp,
@@ -171,6 +175,8 @@ class Run:
     def headline(self) -> str:
         """One line about the run, for its beginning."""
         begin = f"resuming at step {self.step}" if self.step else "training"
+        if self.config.init_from is not None and not self.step:
+            begin = f"fine-tuning {self.config.init_from}"
         return (
             f"{begin}: {parameter_count(self.model.config):,} parameters on "
             f"{len(self.text.train):,} tokens of {self.text.name} ({self.tokenizer.name}, "
@@ -311,8 +317,10 @@ def start_run(config: TrainConfig, folder: Path) -> Run:
         )
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; choose another --run-name")
-    text = prepare_text(config)
-    run = Run(config, folder, text, steps=schedule_length(config, len(text.train)))
+    beginning = load_beginning(config)
+    text = text_of(config, beginning)
+    steps = schedule_length(config, len(text.train))
+    run = Run(config, folder, text, steps=steps, beginning=beginning)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "log.jsonl").write_text("", encoding="utf-8")
     (folder / "config.toml").write_text(config_toml(config), encoding="utf-8")

@@ -16,11 +16,13 @@ from tinygpt.tokenizers import (
     BPETokenizer,
     ByteTokenizer,
     CharTokenizer,
+    GPT2LikeTokenizer,
     GPT2Tokenizer,
     TextStream,
     load_tokenizer,
     make_tokenizer,
 )
+from tinygpt.tokenizers.gpt2_like import BYTE_OF
 
 # The 256 bytes, a few merges (two of them inside and across characters), and an end-of-text.
 _MERGES = [b"th", b"the", b" t", b"\xc3\xa9", b"\x9f\x98", b"\xf0\x9f\x98"]
@@ -37,6 +39,9 @@ TOKENIZERS = {
     "char": CharTokenizer("\n abcé€😀\ufffd"),
     "bpe": BPETokenizer.from_text("the thé 😀 😀 thé the\r\n\r\n", 270),
     "gpt2": GPT2Tokenizer(TINY_ENCODING),
+    "gpt2-like": GPT2LikeTokenizer(
+        ["<|pad|>", *BYTE_OF, "th", "the", "Ġt", "Ã©", "<|endoftext|>"], special=[0, 261]
+    ),
 }
 every_tokenizer = pytest.mark.parametrize("tokenizer", TOKENIZERS.values(), ids=TOKENIZERS)
 texts = {
@@ -109,7 +114,7 @@ def test_a_lone_surrogate_is_a_vocabulary_error(tokenizer, text):
         tokenizer.encode(text)
 
 
-@pytest.mark.parametrize("name", ["bytes", "bpe", "gpt2"])
+@pytest.mark.parametrize("name", ["bytes", "bpe", "gpt2", "gpt2-like"])
 def test_end_of_text_is_never_shown_and_never_encoded_from_its_name(name):
     tokenizer = TOKENIZERS[name]
     assert tokenizer.eot_id == tokenizer.vocab_size - 1
@@ -193,6 +198,17 @@ def test_a_tokenizer_survives_json(name):
         {"name": "char"},
         {"name": "char", "characters": ["a", "b"]},
         {"name": "char", "characters": None},
+        {"name": "gpt2-like", "tokens": [*BYTE_OF], "special": None},
+        {"name": "gpt2-like", "tokens": "abc", "special": []},
+        {"name": "gpt2-like", "tokens": [*BYTE_OF, 7], "special": []},
+        {"name": "gpt2-like", "tokens": [*BYTE_OF, "x y"], "special": []},
+        {"name": "gpt2-like", "tokens": [*BYTE_OF, "a"], "special": []},
+        {"name": "gpt2-like", "tokens": [*BYTE_OF, "a"], "special": [256]},
+        {"name": "gpt2-like", "tokens": [*BYTE_OF, ""], "special": [256]},
+        {"name": "gpt2-like", "tokens": [*BYTE_OF, "\ud800"], "special": [256]},
+        {"name": "gpt2-like", "tokens": [*BYTE_OF], "special": [256]},
+        {"name": "gpt2-like", "tokens": [*BYTE_OF], "special": [-1]},
+        {"name": "gpt2-like", "tokens": [*BYTE_OF][1:], "special": []},
         {"name": "char", "characters": ""},
         {"name": "char", "characters": "aa"},
         {"name": "char", "characters": "ab" * 1_000_000},
@@ -236,7 +252,7 @@ def test_a_text_that_makes_tiktoken_panic_is_one_sentence():
         pass
 
     class Panics:  # what the real one does on 1.5 million blanks, in gigabytes of stack
-        n_vocab, eot_token = 3, 2
+        n_vocab, special_tokens_set = 3, frozenset()
 
         def encode_ordinary(self, text):
             raise PanicException("StackOverflow")

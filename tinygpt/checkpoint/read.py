@@ -22,7 +22,7 @@ from tinygpt.checkpoint.validate import (
 )
 from tinygpt.config import ModelConfig
 from tinygpt.errors import CheckpointError
-from tinygpt.params import named_views, parameter_count
+from tinygpt.params import named_views, param_shapes, parameter_count
 from tinygpt.tokenizers import Tokenizer, load_tokenizer
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -57,25 +57,67 @@ def load_checkpoint(
     Raises CheckpointError when the file is missing, foreign, newer, damaged or hostile; DataError
     when its tokenizer is GPT-2's and that vocabulary cannot be had.
     """
-    require_hdf5()
     path = Path(path)
+    with _validated(path, optimizer=optimizer) as (root, outline):
+        if optimizer and not outline.optimizer:
+            raise CheckpointError(
+                f"{path} holds no optimiser state, so training cannot go on from it; "
+                "resume from a latest.h5, or load it without the optimiser"
+            )
+        config = outline.config
+        flat = _read_arrays(root, "params", config, verify)
+        m = _read_arrays(root, "optimizer/m", config, verify) if optimizer else None
+        v = _read_arrays(root, "optimizer/v", config, verify) if optimizer else None
+    return Checkpoint(config, flat, outline.tokenizer, outline.state, m, v, path)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a file says about its arrays: `dtype` is how the weights are stored."""
+
+    config: ModelConfig
+    tokenizer: Tokenizer
+    state: dict[str, Any]
+    dtype: str
+    optimizer: bool
+    path: Path
+
+
+def read_outline(path: str | os.PathLike[str]) -> Outline:
+    """Everything but the arrays.   Raises as load_checkpoint does."""
+    with _validated(Path(path), optimizer=False) as (_, outline):
+        return outline
+
+
+def verify_checkpoint(path: str | os.PathLike[str]) -> int:
+    """Compare every array with its SHA-256, one at a time; return how many there are.
+
+    The texts are compared whenever a file is opened. Raises as load_checkpoint does.
+    """
+    with _validated(Path(path), optimizer=True) as (root, outline):
+        groups = ["params", *(["optimizer/m", "optimizer/v"] if outline.optimizer else [])]
+        names = [
+            f"{group}/{dataset_name(p)}" for group in groups for p in param_shapes(outline.config)
+        ]
+        for name in names:
+            _require_sha256(root[name], root[name][()])
+        return len(names)
+
+
+@contextmanager
+def _validated(path: Path, *, optimizer: bool) -> Iterator[tuple[Any, Outline]]:
+    """The open file, seen to be ours and whole; with `optimizer` its averages too, if any."""
+    require_hdf5()
     with _open(path) as file, _refusing(path), h5py.File(file, "r") as root:
         _require_ours(root, path)
         size = os.fstat(file.fileno()).st_size
         validate_texts(root)
         config = read_config(root, size)
-        if optimizer and not root.id.links.exists(b"optimizer"):
-            raise CheckpointError(
-                f"{path} holds no optimiser state, so training cannot go on from it; "
-                "resume from a latest.h5, or load it without the optimiser"
-            )
-        validate_tree(root, config, size, optimizer=optimizer)
-        tokenizer = _tokenizer(root, config)
+        trained = root.id.links.exists(b"optimizer")
+        validate_tree(root, config, size, optimizer=optimizer and trained)
+        dtype = root["params/wte"].dtype.name
         state = read_json(root, "state", allow_nan=True)
-        flat = _read_arrays(root, "params", config, verify)
-        m = _read_arrays(root, "optimizer/m", config, verify) if optimizer else None
-        v = _read_arrays(root, "optimizer/v", config, verify) if optimizer else None
-    return Checkpoint(config, flat, tokenizer, state, m, v, path)
+        yield root, Outline(config, _tokenizer(root, config), state, dtype, trained, path)
 
 
 @contextmanager
@@ -169,6 +211,11 @@ def _read_arrays(root: Any, group: str, config: ModelConfig, verify: bool) -> Ar
         else:
             raw = dataset[()]
             view[...] = raw
-        if verify and sha256(raw) != read_text(dataset, "sha256", 64):
-            raise ValueError(f"{dataset.name} does not have the SHA-256 that was stored with it")
+        if verify:
+            _require_sha256(dataset, raw)
     return flat
+
+
+def _require_sha256(dataset: Any, array: Array) -> None:
+    if sha256(array) != read_text(dataset, "sha256", 64):
+        raise ValueError(f"{dataset.name} does not have the SHA-256 that was stored with it")

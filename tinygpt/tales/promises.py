@@ -11,14 +11,14 @@ All went well, but on {day=day} came a great [storm|flood|wind|snowfall], [and n
     everybody stayed in bed|such as no one had ever seen].
 "Who would {chore} in this?" asked the {job=job}. "[Come in|Stay here], sit by my fire, and have
     {food=food.a}."
-"[No, thank you|Not now|I would love to, but no]," said the {trait} {kind}. "[I gave my word|I
+"[No, thank you|Not now|I would love to, but no]," said {hero} the {trait} {kind}. "[I gave my word|I
     have promised]."
 So out {hero.he} went, [slipped|fell over|tumbled] {falls=number} times, and {chore.did}.
-When the {number} days were over, {friend} came [up the road|home|back] and found all as it should
+When the days were over, {friend} the {kin} came [up the road|home|back] and found all as it should
     be.
-"[You did it even on {day}|Even in such weather]?" {friend.he} [asked|cried|said]. "[What a friend
+"[In all that wind and rain|Even in such weather]?" {friend.he} [asked|cried|said]. "[What a friend
     you are|You kept your word|I knew it]!"
-The {job} heard about the {falls} falls and [came in with|sent over|brought] the {food}.
+Everyone heard about the falls, and somebody [came in with|sent over|brought] the {food}.
 <end>
 """,
     "forgot": """
@@ -28,32 +28,31 @@ The {job} heard about the {falls} falls and [came in with|sent over|brought] the
 But on the way {hero.he} met the {job=job}, who was [playing with|showing off|trying out]
     {look=look.a} {thing=thing} {place=place.at}.
 One turn became {number=number}, and [soon it was dark|the sun went down|the stars came out].
-"{cry=cry}! I was going to {chore}!" [cried|shouted] the {kind}, and ran [like the wind|home|as
+"{cry=cry}! I was going to {chore}!" [cried|shouted] {hero}, and ran [like the wind|home|as
     fast as could be].
-Too late! The {kin} had {chore.did} alone, and now {friend.he} sat [by the door|on the steps|at
+Too late! {friend} the {kin} had {chore.did} alone, and now {friend.he} sat [by the door|on the steps|at
     the table] with a [sad|tired|grey] face.
-So [at dawn|before the birds woke], the {trait} {kind} went and {chore.did}, {number} times over.
+So [at dawn|before the birds woke], {hero} the {trait} {kind} went and {chore.did}, [twice|three times] over.
 "{cry}!" said {friend} when {friend.he} [woke up|saw it|came out]. "[I am not cross now|All is
     forgiven|That will do]. Let us eat {food=food.a}."
-The {job} [lent|brought|left] them the {look} {thing}, and {place.at} the two of them [took
+Soon the {look} {thing} was [lent|brought|given] to them too, and {place.at} the two of them [took
     turns|played|had fun].
 <end>
 """,
     "wish": """
 <open>
 {hero.He} had one [great|secret|big] wish: to {wish=wish}.
-"You? [Never|Not in a hundred years|How silly]!" [laughed|said] the {job=job}. "{kind.A} cannot do
-    that."
-[{hero} went away|The {kind} walked off] and sat {place=place.at}, [and two tears fell|kicking at
+"You? [Never|Not in a hundred years|How silly]!" [laughed|said] the {job=job}. "Nobody can do that."
+{hero} [went away|walked off] and sat {place=place.at}, [and two tears fell|kicking at
     stones|under a dark cloud].
 There {friend=person} the {kin=animal} found {hero.him}. "{cry=cry}! Why so [sad|glum|quiet]?"
 [{hero} explained|{hero} told {friend.him}]. "To {wish}," said {friend}, "we need {look=look.a}
     {thing=thing} and {food=food.a}."
 {place.At} they practised for {number=number} [days|weeks], in sun and [rain|snow|wind], and
     nearly gave up.
-[And then|And at last], one {sky=sky} <time>, the {trait} {kind} really {wish.did}. The {look}
+[And then|And at last], one {sky=sky} <time>, {hero} the {trait} {kind} really {wish.did}. The {look}
     {thing} came [in handy|along for luck|too, of course].
-Even the {job} [clapped|cheered|threw a hat in the air]. "{cry}!" was all {friend} could say.
+Everybody [clapped|cheered|threw a hat in the air]. "{cry}!" was all {friend} could say.
 <end>
 """,
     "secret": """
@@ -63,15 +62,14 @@ One {sky=sky} <time>, {place=place.at}, {hero.he} told it to {hero.his} <pal> {f
     {kin=animal}. "[Promise not to tell|Not a word to anyone]!"
 But [a secret tickles|secrets have legs|a secret is hard to hold].
 {friend.He} told only the {job=job}, who told [everyone|the whole market|the geese].
-On {day=day}, when the {kind} came to buy {food=food.a}, [people giggled|the shop went
+On {day=day}, when {hero} came to buy {food=food.a}, [people giggled|the shop went
     quiet|somebody winked]. "So you want to {wish}?"
 "{cry=cry}!" {hero} [went red|ran out|dropped everything] and hid {place.at}.
-There the {kin} found {hero.him}. "I am [so|very|truly] sorry," {friend.he} said. "[The {job}
-    asked so nicely|It just fell out of my mouth]. But they all want to {wish} too, [every one|and
+There {friend} the {kin} found {hero.him}. "I am [so|very|truly] sorry," {friend.he} said. "[I was asked so nicely|It just fell out of my mouth]. But they all want to {wish} too, [every one|and
     so do I]!"
-[And so it was|Would you believe it]: before the next {day}, [they went together|the whole village
-    went], and the {trait} {kind} {wish.did} first.
-The {kin} [carried|brought along|paid for] {food.a}, and [has kept every secret since|is now as
+[And so it was|Would you believe it]: before the [week|month] was over, [they went together|the whole village
+    went], and {hero} the {trait} {kind} {wish.did} first.
+{friend} [carried|brought along|paid for] {food.a}, and [has kept every secret since|is now as
     quiet as a stone|never told tales again].
 <end>
 """,
@@ -81,17 +79,17 @@ One {day=day} the sky turned [black|green|as dark as a cellar]. "There will be a
     {job=job}, "so [shut your doors|stay indoors]!"
 {hero} closed [every window|the shutters] and [lit|took down] {look=look.a} lamp.
 Then [somebody|someone|a voice] called for help {place=place.at}.
-"{cry=cry}!" said the {kind}, and out {hero.he} went, lamp in hand.
+"{cry=cry}!" said {hero}, and out {hero.he} went, lamp in hand.
 There {place.at} sat {friend=person} the {kin=animal}, [holding on to|clinging to|wrapped around]
     {hue=look.a} {thing=thing}.
 "{cry}, my roof [blew off|flew away|is gone]!" {friend.he} [sobbed|cried]. "I could save only this
     {thing}."
 "Come [with me|along], then," said {hero}, and held up the {look} lamp. In {home.the} there was [a
     fire|dry straw|a soft chair] and {food=food.a}.
-In the morning the {job} helped to [build|make] a new roof for the {kin}, [a little crooked|with
+In the morning they [built|made] a new roof for {friend} the {kin}, [a little crooked|with
     flowers on it|as tight as a drum], while the {hue} {thing} [hung on a branch|looked on|stood
     by].
-Now the {trait} {kind} lights the {look} lamp every {day}, [just in case|to be safe|for luck].
+Now {hero} the {trait} {kind} lights the {look} lamp every [night|evening|winter], [just in case|to be safe|for luck].
 <end>
 """,
     "contest": """
@@ -104,12 +102,12 @@ But {hero.his} neighbour {friend=person} the {kin=animal} was [stirring|chopping
     other] {place=place.at}.
 [Bump! Splash!|Oops!|Crash!] The {food} landed on the {dish}, and [nothing could part them|it was
     one big heap|there was sauce on everything].
-"{cry=cry}!" cried the {kind}.
+"{cry=cry}!" cried {hero}.
 So they [scraped|put|poured] it all into one [pot|bowl|bucket].
 "{cry}!" said the {job=job}, who was the judge. "[First prize|You win|How tasty]!"
-Now the {trait} {kind} has the {look} {thing} [in summer|in spring], and the {kin} [in winter
+Now {hero} the {trait} {kind} has the {look} {thing} [in summer|in spring], and {friend} [in winter
     |in autumn].
-Every {day} they [cook|make|serve] {food.a} with {dish.a} {place.at}, {sky.noun} or no {sky.noun}.
+Every [year|month] they [cook|make|serve] {food.a} with {dish.a} {place.at}, rain or shine.
 <end>
 """,
     "noise": """
@@ -121,13 +119,13 @@ All day {friend} played it. [Boom, boom!|Clatter, bang!|Tra-la-la!|Toot, toot!] 
 "{cry=cry}!" groaned {hero}, and put [wool|wax|two radishes] in {hero.his} ears.
 "[Bring|Take|Offer] {friend.him} {food=food.a}," said the {job=job}. "[Nobody can play while
     eating|It worked with me]."
-So the {trait} {kind} [knocked|knocked twice|tapped] at the door.
+So {hero} the {trait} {kind} [knocked|knocked twice|tapped] at the door.
 {friend} [stared|blinked|blushed]. "{cry}! You are the first to [visit|come and see] me. I only
     played the {thing} because [it was so quiet|I was so alone|I had nobody to talk to]."
 The two of them [ate|shared|finished] the {food} and talked about {wish=wish.doing}.
-{number=number.Name} [cups of tea|stories|songs] later, the {kind} [wanted|asked|begged] to learn
+{number=number.Name} [cups of tea|stories|songs] later, {hero} [wanted|asked|begged] to learn
     the {look} {thing}.
-Now both of them play every {day}, and the {job} has [moved away|bought earplugs|gone to sea].
+Now both of them play every [day|week], and the neighbours have [moved away|bought earplugs|gone to sea].
 <end>
 """,
 }

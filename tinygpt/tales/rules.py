@@ -7,11 +7,10 @@ the friend is.
 RULES = {
     "open": """
 [[Once upon a time|Long ago|Not so long ago|Many summers ago|In my grandmother's day],
-    {trait=trait.a} {kind=animal} [named|called] {hero=person} lived in {home=home.a} <where>.|In
-    {home=home.a} <where> there lived {trait=trait.a} {kind=animal} [named|called]
-    {hero=person}.|{hero=person} was {trait=trait.a} {kind=animal} who lived in {home=home.a}
-    <where>.|This is the story of {hero=person}, {trait=trait.a} {kind=animal} who lived in
-    {home=home.a} <where>.]
+    {hero=person} the {trait=trait} {kind=animal} lived in {home=home.a} <where>.|In {home=home.a}
+    <where> there lived {hero=person} the {trait=trait} {kind=animal}.|{hero=person} the
+    {trait=trait} {kind=animal} lived in {home=home.a} <where>.|This is the story of {hero=person}
+    the {trait=trait} {kind=animal}, who lived in {home=home.a} <where>.]
 """,
     "where": """
 [by the river|near the woods|at the end of a muddy lane|on top of a hill|at the edge of the
@@ -21,12 +20,12 @@ RULES = {
     "pal": "[best friend|neighbour|old friend|good friend|dear friend|playmate]",
     "time": "[morning|afternoon|evening]",
     "end": """
-[[From then on|From that day on|After that], the {trait} {kind} and the {kin} [dined together|were
-    never apart|were best friends|never quarrelled].|That night the {kin} [sang|danced|told
-    jokes] in {home.the} [until dawn|for hours|till the candles went out].|So the {trait} {kind}
-    went [home|back] to {home.the} [whistling|singing|smiling], and {friend} [went
-    too|waved].|[These days|Nowadays|Now] the {kin} has a [chair|bed|corner] in {home.the}, [by the
-    window|by the stove|under the roof].|In {home.the}, {hero} and the {kin} [laugh|talk|sing|joke]
-    about it [still|to this day|every winter].]
+[[From then on|From that day on|After that], {hero} and {friend} [dined together|were never
+    apart|were best friends|never quarrelled].|That night {friend} [sang|danced|told jokes] in
+    {home.the} [until dawn|for hours|till the candles went out].|So {hero} the {trait} {kind} went
+    [home|back] to {home.the} [whistling|singing|smiling], and {friend} [went too|waved].|[These
+    days|Nowadays|Now] {friend} the {kin} has a [chair|bed|corner] in {home.the}, [by the window|by
+    the stove|under the roof].|In {home.the}, {hero} and {friend} [laugh|talk|sing|joke] about it
+    [still|to this day|every winter].]
 """,
 }

@@ -12,36 +12,33 @@ THINGS = {
     chimney], but there was only [a button|a heap of dust|a very surprised spider|half a sandwich].
 [In the lane|At the corner|On the road], {hero.he} met {friend=person} the {kin=animal}, who was
     [carrying|eating|proudly holding] {food=food.a}.
-"Have you seen my {look} {thing}?" asked the {kind}.
+"Have you seen my {look} {thing}?" asked {hero}.
 ["No," said {friend}, "but [I am good at looking|two can look better than one].|"Not today," said
     {friend}, "but [do not worry|we shall find it].] Where did you play last?"
 {hero} thought [hard|for a while|until {hero.his} ears were hot]. "{place=place.At}!"
-Through the {sky.noun} they ran, and there {place.at} lay the {look} {thing}, [safe and sound|with
+[Off|Away|Together] they ran, and there {place.at} lay the {look} {thing}, [safe and sound|with
     a snail asleep on it|just as it had been left].
-"{cry}!" said the {kind} again, but this time [with a laugh|it was for joy|very softly].
-Then {hero} and the {kin} sat down and [ate|shared] the {food}, [down to the last crumb|and
+"{cry}!" said {hero} the {trait} {kind} again, but this time [with a laugh|it was for joy|very softly].
+Then {hero} and {friend} the {kin} sat down and [ate|shared] the {food}, [down to the last crumb|and
     nothing had ever tasted better|and the birds got the rest].
 <end>
 """,
     "found": """
 <open>
 One {sky=sky} <time>, {hero.he} found {look=look.a} {thing=thing} {place=place.at}.
-[Nobody was near|There was no name on it|It looked quite lonely], so [{hero.he} took it home|the
-    {kind} picked it up].
+[Nobody was near|There was no name on it|It looked quite lonely], so {hero} [took it home|picked it up].
 [All night {hero.he} lay awake|{hero.He} could not eat a bite|{hero.He} wanted very much to keep
     it]. "[Somebody|Someone] must be [looking|crying] for it," {hero.he} thought.
 So {hero.he} [hung up a sign|wrote a notice|put up a note]: "Found {place.at}: {look.a} {thing}.
     Please come to {home.the}."
-[The very next day|Before supper|At midnight] there was a [knock|tap|thump] at the door. In the
-    {sky.noun} stood {friend=person} the {kin=animal}, [out of breath|red in the face|hat in
+[The very next day|Before supper|At midnight] there was a [knock|tap|thump] at the door. Outside stood {friend=person} the {kin=animal}, [out of breath|red in the face|hat in
     hand].
 "[Is it true|Can it be]?" asked {friend}. "I lost it {place.at}, [and I have looked everywhere|and
     I have not slept since|on my birthday]."
-[{hero} ran to fetch|The {trait} {kind} brought out|From the shelf {hero} took] the {look}
+{hero} the {trait} {kind} [ran to fetch|brought out|took down] the {look}
     {thing}, and {friend} [hugged it|jumped for joy|kissed it three times].
-[To say thank you|As a reward|In return], {friend.he} came back with {food=food.a} [and two
-    spoons|enough for five|under a clean white cloth].
-And {place.at} they still meet, the {look} {thing} between them, every {sky} <time>.
+[To say thank you|As a reward|In return], {friend.he} came back with {food=food.a} [in a basket|on a tray|under a clean white cloth].
+And {place.at} they still meet, the {look} {thing} between them, [every week|every Sunday|when the sun shines].
 <end>
 """,
     "lent": """
@@ -50,18 +47,17 @@ One {day=day}, {hero.his} <pal> {friend=person} the {kin=animal} came to the doo
     your {look=look} {thing=thing} [for my sister's wedding|to scare the mice away|to show it to
     my aunt]? You shall have it back in {number=number} days, [I promise|upon my honour|word for
     word]."
-{number.Name} days [went by|passed|came and went], and [nobody knocked|nothing happened|there was
-    no sign of the {kin}].
+The days [went by|passed|came and went], and [nobody knocked|nothing happened|there was no sign of {friend}].
 "{cry=cry}!" said {hero}. "[A promise is a promise|This will not do|I shall go and see]."
-Through [wind and rain|fog and mud|field and wood], the {trait} {kind} [marched|walked|hurried] to
+Through [wind and rain|fog and mud|field and wood], {hero} the {trait} {kind} [marched|walked|hurried] to
     find {friend}.
 There {friend.he} was {place=place.at}, [fast asleep|snoring|dreaming sweetly], with the {look}
     {thing} [at {friend.his} side|in both arms|on {friend.his} head].
 "Wake up!" said {hero}. "[What about|Have you forgotten] your promise?" {friend} [turned pink|sat
-    up|blinked]. "{cry}! Is it {day} already?"
-To make up for those {number} days, {friend} [brought|fetched|served] {food=food.a}, which they ate
+    up|blinked]. "{cry}! Is it [time|spring|winter] already?"
+To make up for it, {friend} [brought|fetched|served] {food=food.a}, which they ate
     right there {place.at}.
-[Ever since|Since then], the {look} {thing} has never been lent on a {day}.
+[Ever since|Since then], the {look} {thing} has [stayed at home|never been lent again|had a lock on it].
 <end>
 """,
     "gift": """
@@ -69,19 +65,17 @@ To make up for those {number} days, {friend} [brought|fetched|served] {food=food
 [Soon came|The next day was|In a week came] the birthday of {hero.his} <pal> {friend=person} the
     {kin=animal}.
 "{cry=cry}! What shall I give {friend.him}?" said {hero}, who had only {number=number} coins.
-At the market the {job=job} was selling {look=look.a} {thing=thing}, [which shone like new|and
+At the market the {job=job} was selling {look=look.a} {thing=thing}, [which looked like new|and
     only one was left|just the right size].
-"It costs more than {number} coins," said the {job}, "but you may have it [if you help me with|for
+"It costs more than that," was the answer, "but you may have it [if you help me with|for
     a day of] {chore=chore.doing}."
-So the {kind} spent {day=day} {chore.doing}, [singing all the while|until it grew dark|and did it
+So {hero} the {trait} {kind} spent {day=day} {chore.doing}, [singing all the while|until it grew dark|and did it
     twice, to be sure].
 Then {hero} wrapped up the {look} {thing} [in yellow paper|in a cabbage leaf|in an old map] and
     hid it {place=place.at}.
-"{cry}!" [cried|said|laughed] {friend} when {friend.he} opened it. "You spent a whole {day}
-    {chore.doing}, only for me? [Nobody has ever done that!|That is the best part!|You hate
+"{cry}!" [cried|said|laughed] {friend} when {friend.he} opened it. "You spent a whole day {chore.doing}, only for me? [Nobody has ever done that!|That is the best part!|You hate
     that!]"
-The {number} coins bought {food=food.a}, and the {trait} {kind} [ate|shared] it with {friend} [and
-    the {job}|by candlelight|out in the garden].
+The coins bought {food=food.a}, and {hero} [ate|shared] it with {friend} [on the doorstep|by candlelight|out in the garden].
 <end>
 """,
     "swap": """
@@ -93,12 +87,12 @@ The {number} coins bought {food=food.a}, and the {trait} {kind} [ate|shared] it 
 But the {shade} {other} [kept falling off the shelf|smelled of onions|made a funny noise at night],
     and the {look} {thing} never did that.
 In bed {hero.he} [sighed|turned over and over|counted sheep]. "{cry=cry}! I want my {thing} back."
-The next <time> {hero.he} [set out|crept out] through the {sky.noun}, and {place=place.at}
-    {hero.he} met the {kin}, [looking just as sad|walking just as slowly|with a very long face].
+The next morning {hero.he} [set out|crept out] [early|alone|on tiptoe], and {place=place.at}
+    {hero.he} met {friend} the {kin}, [looking just as sad|walking just as slowly|with a very long face].
 "[I miss my|I am sorry, but I want my] {other}," {friend} [began|whispered|sobbed]. "[It knew
     me|We were used to each other|It was from my mother]."
 Right there, the {shade} {other} and the {look} {thing} [went home again|changed hands once more].
-"{cry}!" [laughed|said] the {trait} {kind}. "[From now on|Next time] we shall swap only
+"{cry}!" [laughed|said] {hero} the {trait} {kind}. "[From now on|Next time] we shall swap only
     {food=food.a} for {dish=food.a}."
 <end>
 """,
@@ -108,17 +102,17 @@ Right there, the {shade} {other} and the {look} {thing} [went home again|changed
 One {day=day}, when {friend} was [out|asleep|in the garden], {hero} [took it down|picked it
     up|gave it a little push]. [Crack!|Crash!|Snap!|Oops!]
 "{cry=cry}!" whispered {hero}. The {look} {thing} lay in {number=number} pieces.
-The {trait} {kind} hid them {place=place.at} and [ran home|said nothing|went to bed without
+{hero} the {trait} {kind} hid them {place=place.at} and [ran home|said nothing|went to bed without
     supper].
-But {hero.he} could not sleep, and in the morning {hero.he} [took|carried] the {number} pieces to
+But {hero.he} could not sleep, and in the morning {hero.he} [took|carried] the pieces to
     the {job=job}.
-"[Hm|Well, well|Dear me]," said the {job}, and [mended|fixed] the {thing} for a day of
+"[Hm|Well, well|Dear me]." And the {thing} was [mended|fixed] for a day of
     {chore=chore.doing}.
-Then {hero.he} brought the {look} {thing} back to the {kin} and told {friend.him} [everything|the
+Then {hero.he} brought the {look} {thing} back to {friend} the {kin} and told {friend.him} [everything|the
     truth|the whole story], even the part about {place}.
-"{cry}!" [laughed|said] {friend}. "I have known since {day}. I was only waiting for you to [tell
+"{cry}!" [laughed|said] {friend}. "I have known [all along|from the start|since the crash]. I was only waiting for you to [tell
     me|say so]."
-The two of them [shared|ate] {food=food.a} [that the {job} had brought|under the stars|and
+The two of them [shared|ate] {food=food.a} [by the fire|under the stars|and
     hugged].
 <end>
 """,
@@ -126,7 +120,7 @@ The two of them [shared|ate] {food=food.a} [that the {job} had brought|under the
 <open>
 One {sky=sky} <time>, a letter [blew in|came] through the window of {home.the}, but it was not for
     {hero}. "To {friend=person} the {kin=animal}," it said, "{place=place.at}."
-"{cry=cry}!" said the {kind}. "That is [a long way off|beyond the hills|three miles from here]."
+"{cry=cry}!" said {hero}. "That is [a long way off|beyond the hills|three miles from here]."
 So {hero.he} packed {food=food.a} and {look=look.a} {thing=thing} and [set out|went off|started
     walking|was soon on the road].
 A [wolf|bull|giant] barred the way, but [ran off|bowed low|burst into tears] at the sight of the
@@ -136,7 +130,7 @@ Then came a river without a bridge. {hero.He} [crossed it on|floated over on] [a
 And there, {place.at}, sat {friend}, [all alone|reading an old newspaper|staring at the road].
 "For me?" {friend.He} [opened the letter|tore it open|read it twice]. "It says: Somebody kind will
     [come to see you|visit you|sit beside you] today."
-"{cry}!" said the {trait} {kind}, and the {kin} [began to laugh|pointed at {hero.him}|only
+"{cry}!" said {hero} the {trait} {kind}, and {friend} [began to laugh|pointed at {hero.him}|only
     smiled].
 They [ate|shared] the {food}, and {hero} [left|gave] {friend.him} the {look} {thing} for a
     present.
@@ -148,7 +142,7 @@ One {day=day} {hero.he} found an old map [in a boot|behind the clock|inside a bo
     floor]. "Dig {place=place.at}," it said.
 "{cry=cry}! A treasure!" [said|shouted|cried] {hero}, and [ran|hurried|raced] to tell {hero.his}
     <pal> {friend=person} the {kin=animal}.
-"If there is gold, I shall {wish=wish}," said the {kind} [dreamily|at once]. "And you, {friend}?"
+"If there is gold, I shall {wish=wish}," said {hero} [dreamily|at once]. "And you, {friend}?"
 "I only want {look=look.a} {thing=thing}," said {friend}.
 {place.At} they dug [and dug|a deep hole|all day long], and found {number=number}
     [worms|stones|old nails].
@@ -157,7 +151,7 @@ Then something went [clunk|clang|bump]. "{cry}!" It was a [box|chest], and in it
 But {hero} was [quiet|a little sad|close to tears], for there was no gold.
 "You do not need gold to {wish}," said {friend}. "[You need a friend|We shall go together|Let us
     start tomorrow]."
-[In spring|A month later|The next summer], on a {day}, the {trait} {kind} really {wish.did}, and
+[In spring|A month later|The next summer], {hero} the {trait} {kind} really {wish.did}, and
     {friend} [was there|came too|clapped the loudest].
 <end>
 """,

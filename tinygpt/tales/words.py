@@ -60,7 +60,7 @@ CATEGORIES = {
     ),
     "animal": _nouns(
         """
-        hedgehog, mouse, mole, rabbit, badger, otter, fox, frog, toad, duck, goose, owl, hen,
+        hedgehog, mouse, mole, rabbit, badger, otter, fox, frog, toad, duck, beaver, owl, squirrel,
         goat, lamb, pony, bear, cat, crow, newt, dog, pig, bat, hare
         """
     ),

@@ -5,6 +5,7 @@
     bpe     byte pairs learnt from the training text: whole words that are frequent in it
     gpt2    50,257 pieces of words: the vocabulary of the published weights
 
+and gpt2-like, a published model's own vocabulary, which only its checkpoint names.
 Neither NumPy nor tiktoken is imported before a tokenizer needs it.
 """
 
@@ -14,6 +15,7 @@ from tinygpt.tokenizers.bpe_train import train_bpe
 from tinygpt.tokenizers.bytes import ByteTokenizer
 from tinygpt.tokenizers.char import CharTokenizer
 from tinygpt.tokenizers.gpt2 import GPT2Tokenizer
+from tinygpt.tokenizers.gpt2_like import GPT2LikeTokenizer
 from tinygpt.tokenizers.protocol import Tokenizer, split_documents
 from tinygpt.tokenizers.stream import TextStream
 
@@ -23,6 +25,7 @@ __all__ = [
     "BPETokenizer",
     "ByteTokenizer",
     "CharTokenizer",
+    "GPT2LikeTokenizer",
     "GPT2Tokenizer",
     "TextStream",
     "Tokenizer",
@@ -34,7 +37,13 @@ __all__ = [
 ]
 
 NAMES = ("bytes", "char", "bpe", "gpt2")
-_KEYS = {"char": {"name", "characters"}, "bpe": {"name", "pattern", "merges"}}
+_KEYS = {
+    "bytes": {"name"},
+    "char": {"name", "characters"},
+    "bpe": {"name", "pattern", "merges"},
+    "gpt2": {"name"},
+    "gpt2-like": {"name", "tokens", "special"},
+}
 
 
 def make_tokenizer(name: str, text: str, vocab_size: int = DEFAULT_VOCAB_SIZE) -> Tokenizer:
@@ -63,16 +72,17 @@ def load_tokenizer(json_dict: object) -> Tokenizer:
     if not isinstance(json_dict, dict) or not isinstance(json_dict.get("name"), str):
         raise _foreign("it is not an object with a name")
     name: str = json_dict["name"]
-    expected = _KEYS.get(name, {"name"})
-    if name not in NAMES:
-        raise _foreign(f"its name is {name[:40]!r}, and this tinygpt knows {', '.join(NAMES)}")
-    if set(json_dict) != expected:
-        raise _foreign(f"{name} has the keys {', '.join(sorted(expected))} and no others")
+    if name not in _KEYS:
+        raise _foreign(f"its name is {name[:40]!r}, and this tinygpt knows {', '.join(_KEYS)}")
+    if set(json_dict) != _KEYS[name]:
+        raise _foreign(f"{name} has the keys {', '.join(sorted(_KEYS[name]))} and no others")
     try:
         if name == "char":
             return CharTokenizer(_string(json_dict["characters"]))
         if name == "bpe":
             return BPETokenizer.from_json(json_dict["pattern"], json_dict["merges"])
+        if name == "gpt2-like":
+            return GPT2LikeTokenizer.from_json(json_dict["tokens"], json_dict["special"])
     except VocabularyError as error:
         raise _foreign(str(error)) from error
     return make_tokenizer(name, "")

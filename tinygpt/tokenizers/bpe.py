@@ -26,17 +26,24 @@ def bpe_encode(text: str, ranks: dict[bytes, int]) -> list[int]:
     >>> bpe_encode("banana", ranks)  # b a n a n a -> b an an a -> ban an a
     [257, 256, 97]
     """
-    ids = []
-    for piece in split(text):
-        parts = [bytes([byte]) for byte in to_utf8(piece)]
-        while len(parts) > 1:
-            joined = [left + right for left, right in pairwise(parts)]
-            rank, i = min((ranks.get(token, math.inf), i) for i, token in enumerate(joined))
-            if rank == math.inf:
-                break
-            parts[i : i + 2] = [joined[i]]
-        ids += [ranks[part] for part in parts]
-    return ids
+    return [ranks[part] for piece in split(text) for part in join_pairs(to_utf8(piece), ranks)]
+
+
+def join_pairs(piece: bytes, ranks: dict[bytes, int], below: float = math.inf) -> list[bytes]:
+    """The tokens of one piece, made of pairs whose rank is lower than `below`.
+
+    >>> ranks = {b"a": 0, b"b": 1, b"ab": 2, b"abb": 3}
+    >>> join_pairs(b"abb", ranks), join_pairs(b"abb", ranks, below=3)  # the last join undone
+    ([b'abb'], [b'ab', b'b'])
+    """
+    parts = [bytes([byte]) for byte in piece]
+    while len(parts) > 1:
+        joined = [left + right for left, right in pairwise(parts)]
+        rank, i = min((ranks.get(token, math.inf), i) for i, token in enumerate(joined))
+        if rank >= below:
+            break
+        parts[i : i + 2] = [joined[i]]
+    return parts
 
 
 class BPETokenizer:

@@ -6,7 +6,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from tinygpt.errors import DataError, VocabularyError
-from tinygpt.tokenizers.protocol import check_ids, to_utf8
+from tinygpt.tokenizers.protocol import END_OF_TEXT, check_ids, to_utf8
 
 if TYPE_CHECKING:
     import tiktoken
@@ -26,7 +26,12 @@ class GPT2Tokenizer:
     def __init__(self, encoding: "tiktoken.Encoding | None" = None) -> None:
         self._encoding = _load_encoding() if encoding is None else encoding
         self.vocab_size: int = self._encoding.n_vocab
-        self.eot_id: int = self._encoding.eot_token
+        special = {
+            name: self._encoding.encode_single_token(name)
+            for name in self._encoding.special_tokens_set
+        }
+        self.eot_id: int | None = special.get(END_OF_TEXT)
+        self._never_shown = set(special.values())
 
     def encode(self, text: str) -> list[int]:
         # A special token's name in the user's text is plain text; and tiktoken would put U+FFFD
@@ -43,12 +48,14 @@ class GPT2Tokenizer:
             ) from None
 
     def decode(self, ids: Iterable[int]) -> str:
-        shown = [id for id in check_ids(ids, self.vocab_size) if id != self.eot_id]
+        shown = [id for id in check_ids(ids, self.vocab_size) if id not in self._never_shown]
         return self._encoding.decode_bytes(shown).decode("utf-8", errors="replace")
 
     def token_bytes(self, id: int) -> bytes:
         (id,) = check_ids([id], self.vocab_size)
-        return b"" if id == self.eot_id else self._encoding.decode_single_token_bytes(id)
+        if id in self._never_shown:
+            return b""
+        return self._encoding.decode_single_token_bytes(id)
 
     def to_json(self) -> dict[str, Any]:
         return {"name": self.name}

@@ -1,0 +1,110 @@
+"""Multiple choice: of several endings of a text, does a model give the right one most probability?
+
+A file of questions has one JSON object a line:
+
+    {"context": "The sky is", "choices": [" blue", " made of cheese"], "answer": 0}
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygpt.data.files import read_text
+from tinygpt.errors import DataError
+from tinygpt.model import GPT
+from tinygpt.tokenizers import Tokenizer
+
+_FORM = '{"context": "…", "choices": ["…", "…"], "answer": 0}'
+
+
+class Question(NamedTuple):
+    """A text to go on from, its possible endings, and which of them (from 0) is right."""
+
+    context: str
+    choices: list[str]
+    answer: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """Shares of right answers: by the ending's log-probability, by that per byte of the ending
+    (so that long endings are not at a disadvantage), and what guessing would give."""
+
+    accuracy: float
+    accuracy_per_byte: float
+    chance: float
+    questions: int
+
+
+def read_questions(path: Path) -> list[Question]:
+    """Raises DataError, naming the line, for anything but questions."""
+    lines = read_text(path).splitlines()
+    return [_question(line, f"{path}, line {i}") for i, line in enumerate(lines, 1) if line.strip()]
+
+
+def _question(line: str, where: str) -> Question:
+    try:
+        found: Any = json.loads(line)
+        context, choices, answer = found["context"], found["choices"], found["answer"]
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise DataError(f"{where} is no question; write it as {_FORM}") from error
+    texts = isinstance(context, str) and isinstance(choices, list) and len(choices) >= 2
+    if not (texts and all(isinstance(choice, str) and choice for choice in choices)):
+        raise DataError(f"{where}: there must be a context and two choices or more; write {_FORM}")
+    if type(answer) is not int or not 0 <= answer < len(choices):
+        raise DataError(
+            f"{where}: the answer is {answer!r}; it must be the number of a choice, from 0 to "
+            f"{len(choices) - 1}"
+        )
+    return Question(context, choices, answer)
+
+
+def ending_log_prob(model: GPT, tokenizer: Tokenizer, context: str, ending: str) -> float:
+    """ln P(ending | context): the sum over the ending's tokens, in nats.
+
+    Both are encoded together, so a token may lie across the boundary; it counts to the ending.
+    Without a context the ending follows an end-of-text, where the tokenizer has one. Of a text
+    longer than the model's window, the end is read.
+    """
+    before = tokenizer.encode(context) if context else []
+    whole = tokenizer.encode(context + ending)
+    shared = next(
+        (i for i, (a, b) in enumerate(zip(before, whole, strict=False)) if a != b),
+        min(len(before), len(whole) - 1),
+    )
+    if shared == 0:  # nothing is left to predict the first token from
+        eot_id = tokenizer.eot_id
+        whole, shared = ([eot_id, *whole], 1) if eot_id is not None else (whole, 1)
+    ids = np.array([whole[-(model.config.block_size + 1) :]])
+    targets = ids[:, 1:][:, -(len(whole) - shared) :]
+    return -model.loss(ids[:, :-1], targets) * targets.size
+
+
+def score(
+    model: GPT,
+    tokenizer: Tokenizer,
+    questions: Sequence[Question],
+    *,
+    done: Callable[[], object] | None = None,
+) -> Score:
+    """How many questions the model answers rightly; `done` is called after each.
+
+    Raises DataError when there are none.
+    """
+    if not questions:
+        raise DataError("there are no questions to answer; give at least one")
+    right = right_per_byte = chance = 0.0
+    for context, choices, answer in questions:
+        log_probs = [ending_log_prob(model, tokenizer, context, choice) for choice in choices]
+        per_byte = [p / len(c.encode()) for p, c in zip(log_probs, choices, strict=True)]
+        right += int(np.argmax(log_probs)) == answer
+        right_per_byte += int(np.argmax(per_byte)) == answer
+        chance += 1 / len(choices)
+        if done:
+            done()
+    n = len(questions)
+    return Score(right / n, right_per_byte / n, chance / n, n)
