@@ -21,6 +21,6 @@ def test_examples_in_docstrings_hold(name):
 
 
 def test_the_small_discrete_behaviours_have_a_worked_example():
-    for name in ("optim", "params", "sampling"):
+    for name in ("optim", "params", "sampling", "speculative"):
         module = importlib.import_module(f"tinygpt.{name}")
         assert doctest.testmod(module).attempted > 0, name

@@ -35,11 +35,12 @@ def make_model(vocab_size):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A working folder with checkpoints/tiny/step0000005.h5 (bytes) and char.h5."""
+    """A working folder with checkpoints/tiny/step0000005.h5 (bytes), char.h5 and other.h5."""
     folder = tmp_path_factory.mktemp("work")
     run = folder / "checkpoints" / "tiny" / "step0000005.h5"
-    letters = CharTokenizer("\nabcdefgh")
-    for path, tokenizer in ((run, BYTES), (folder / "char.h5", letters)):
+    letters, others = CharTokenizer("\nabcdefgh"), CharTokenizer("\nstuvwxyz")
+    places = ((run, BYTES), (folder / "char.h5", letters), (folder / "other.h5", others))
+    for path, tokenizer in places:
         model = make_model(tokenizer.vocab_size)
         save_checkpoint(
             path, config=model.config, flat=model.flat, tokenizer=tokenizer, state={"step": 5}
@@ -204,6 +205,45 @@ def test_stats_are_one_line_on_stderr(say):
     )
 
 
+@pytest.mark.parametrize(
+    "flags", [("--lookup", "2"), ("--draft", "checkpoints/tiny", "--draft-tokens", "3")]
+)
+def test_with_guesses_greedy_texts_are_the_same_and_stats_tell_how_they_fared(say, flags):
+    greedy = ("--prompt", "abab", "--prompt", "b", "--temperature", "0", "--num-samples", "2")
+    greedy = (*greedy, "--max-new-tokens", "30", "--eos-id", "-1", "--dtype", "float64")
+    plain, _ = say(*greedy)
+    out, err = say(*greedy, *flags, "--stats", "--quiet")
+    assert out == plain
+    told = re.fullmatch(
+        r"prompt: 4 tokens in .* generation: 119 tokens in .*; "
+        r"(\d+\.\d) tokens per pass, (\d+)% of guesses accepted; peak memory [\d,]+ MB\n",
+        err,
+    )
+    assert 1 < float(told[1]) <= 4
+    assert 30 < int(told[2]) <= 100
+
+
+def test_draft_tokens_are_as_many_as_asked_for(say, monkeypatch):
+    read, forward = [], GPT.forward
+    monkeypatch.setattr(
+        GPT, "forward", lambda self, ids, **kw: read.append(ids.shape) or forward(self, ids, **kw)
+    )
+    flags = ("--prompt", "a", "--max-new-tokens", "7", "--eos-id", "-1", "--temperature", "0")
+    say(*flags, "--draft", "checkpoints/tiny", "--draft-tokens", "6", "--dtype", "float64")
+    assert read == [(1, 1)] * 6 + [(1, 7)]
+
+
+def test_a_session_can_guess_ahead(folder):
+    lines = b"abab\n\n/quit\n"
+    greedy = ("--run-name", "tiny", "--interactive", "--quiet", "--temperature", "0")
+    plain, guessed = (
+        finish(start(folder, *greedy, "--dtype", "float64", *flags, stdin=subprocess.PIPE), lines)
+        for flags in ((), ("--lookup", "1"))
+    )
+    assert plain == guessed
+    assert plain[1].count("\n") >= 2
+
+
 def test_json_tells_log_probabilities_of_the_chosen_and_the_best(say):
     out, _ = say("--prompt", "a", "--json", "--logprobs", "2", *SEEDED)
     said = json.loads(out)
@@ -346,6 +386,12 @@ TINY = ("--run-name", "tiny")
         ((*CHAR, "--prompt", "xyz"), "'x'"),
         ((*CHAR, "--tokenizer", "bytes", "--prompt", "abc"), "token id 97"),
         (("--checkpoint", "absent.h5"), "absent.h5"),
+        ((*TINY, "--draft", "absent.h5"), "absent.h5"),
+        ((*TINY, "--draft", "char.h5"), "trained with another vocabulary"),
+        ((*CHAR, "--draft", "other.h5"), "trained with another vocabulary"),
+        ((*TINY, "--tokenizer", "bytes", "--draft", "char.h5"), "9 token ids and the model 257"),
+        ((*TINY, "--lookup", "0"), "lookup is 0"),
+        ((*TINY, "--lookup", "2", "--draft-tokens", "0"), "draft_tokens is 0"),
         (("--step", "3"), "step"),
         ((), "--checkpoint"),
     ],
@@ -379,6 +425,9 @@ def test_bad_input_gets_one_sentence_and_exit_code_1(folder, monkeypatch, capsys
         ("--logprobs", "3"),
         ("--stop-id", "end"),
         ("--interactive", "--prompt", "-"),
+        ("--draft", "a", "--lookup", "2"),
+        ("--draft-tokens", "3"),
+        ("--lookup", "two"),
         ("--no-such-flag",),
     ],
 )

@@ -28,7 +28,7 @@ ROWS = [
     "model",
     "parallel",
     "checkpoint convert",
-    "sampling decoding generation",
+    "sampling decoding speculative generation",
     "evaluation choices",
     "lesson_checks",
     "commands progress plot presets run_settings fine_tuning training explain proofs display "

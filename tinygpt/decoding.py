@@ -16,7 +16,7 @@ from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.errors import ConfigError, VocabularyError
 from tinygpt.kv_cache import KVCache
 from tinygpt.model import GPT
-from tinygpt.sampling import log_probs, sample_next
+from tinygpt.sampling import log_probs, next_probs, sample_next
 
 FinishReason = Literal["stop", "length", "cancelled"]
 
@@ -45,6 +45,7 @@ class Sample:
 
     prompt_ids     what it continues
     ids            generated so far, without the token that ended it
+    known          prompt_ids and ids, one list
     logprobs       one for each of ids, where `SamplingConfig.logprobs` asks for them
     finish_reason  None while it runs, then "stop" (a stop token), "length" or "cancelled"
 
@@ -63,23 +64,32 @@ class Sample:
     ) -> None:
         self.prompt_ids = _checked_ids(prompt_ids, config.vocab_size)
         self.ids: list[int] = []
-        self._known = [*self.prompt_ids]
+        self.known = [*self.prompt_ids]
         self.logprobs: list[LogProb] = []
         self.finish_reason: FinishReason | None = None
         self.sampling = sampling
+        self.rng = rng
         self._block_size, self._hop = config.block_size, _checked_hop(sampling, config.block_size)
-        self._rng = rng
         self._stop_ids = frozenset(stop_ids)
 
     def window(self) -> list[int]:
         """The known ids that the next token is computed from."""
-        return self._known[window_start(len(self._known), self._block_size, self._hop) :]
+        return self.known[window_start(len(self.known), self._block_size, self._hop) :]
+
+    def probs(self, logits: Array, ahead: Sequence[int] = ()) -> Array:
+        """The distribution (V,) that the next token is drawn from, or were `ahead` said first."""
+        output = [*self.ids, *ahead]
+        return next_probs(logits, self.sampling, prompt=self.prompt_ids, output=output)
 
     def take(self, logits: Array) -> bool:
         """Draw the next token from its logits (V,); False when it ends the text."""
         token = sample_next(
-            logits, self.sampling, self._rng, prompt=self.prompt_ids, output=self.ids
+            logits, self.sampling, self.rng, prompt=self.prompt_ids, output=self.ids
         )
+        return self.add(token, logits)
+
+    def add(self, token: int, logits: Array) -> bool:
+        """Add a token that was drawn given these logits (V,); False when it ends the text."""
         if token in self._stop_ids:
             self.finish("stop")
             return False
@@ -93,7 +103,7 @@ class Sample:
     def say(self, token: int) -> None:
         """Add a token to the text."""
         self.ids.append(token)
-        self._known.append(token)
+        self.known.append(token)
 
     def finish(self, reason: FinishReason) -> None:
         """End the text, once: from a loop over tokens, or from a callback, as "cancelled"."""

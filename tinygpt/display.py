@@ -8,6 +8,7 @@ from typing import TextIO, TypeVar
 
 from tinygpt.decoding import Sample
 from tinygpt.generation import Generation
+from tinygpt.speculative import Speculation
 from tinygpt.threads import peak_memory
 
 _BOUNDS = (0.05, 0.2, 0.5, 0.8)
@@ -94,8 +95,9 @@ class Stats:
     read later, counts into the time of generation.
     """
 
-    def __init__(self, prompt_tokens: int) -> None:
+    def __init__(self, prompt_tokens: int, guessing: Speculation | None = None) -> None:
         self._prompt_tokens = prompt_tokens
+        self._guessing = guessing
         self._generated = 0
         self._begin = self._first = self._last = time.perf_counter()
 
@@ -110,11 +112,14 @@ class Stats:
             yield sample
 
     def line(self) -> str:
-        """Tokens, seconds, tokens per second of both parts, and the process's peak memory."""
+        """Tokens, seconds, tokens per second of both parts, how guesses fared, and the process's
+        peak memory."""
         parts = [
             _speed("prompt", self._prompt_tokens, self._first - self._begin),
             _speed("generation", max(0, self._generated - 1), self._last - self._first),
         ]
+        if self._guessing is not None:
+            parts.append(self._guessing.summary())
         if (peak := peak_memory()) is not None:
             parts.append(f"peak memory {peak / 2**20:,.0f} MB")
         return "; ".join(parts) + "\n"

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tinygpt.commands import Parser, run
 from tinygpt.config import SamplingConfig
-from tinygpt.errors import ConfigError
+from tinygpt.errors import ConfigError, VocabularyError
 
 if TYPE_CHECKING:
     from tinygpt.generation import Generation
     from tinygpt.model import GPT
+    from tinygpt.speculative import Speculation
     from tinygpt.tokenizers import Tokenizer
 
 EXAMPLES = """\
@@ -36,6 +37,8 @@ EXAMPLES = """\
   python -m tinygpt.generate --stats --device cpu --dtype float64
   python -m tinygpt.generate --checkpoint gpt2.h5 --tokenizer gpt2 --prompt "The meaning of"
   echo "Once upon" | python -m tinygpt.generate --prompt - --no-echo --json
+  python -m tinygpt.generate --prompt "def " --lookup 3 --stats   does the text repeat itself?
+  python -m tinygpt.generate --checkpoint gpt2.h5 --draft small.h5 --draft-tokens 5
   python -m tinygpt.generate --interactive                     a session; /help lists its commands
 """
 
@@ -89,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
 
     _add_sampling_flags(parser)
+    _add_speculation_flags(parser)
 
     shown = parser.add_argument_group("what is shown")
     shown.add_argument("--no-echo", action="store_true", help="show the continuation alone")
@@ -147,6 +151,24 @@ def _add_sampling_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", type=int, metavar="N", help="the same seed, the same text")
 
 
+def _add_speculation_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "guessing ahead: faster where guesses are good, and as likely to say one thing or another "
+        "as without; samples are drawn one after another"
+    )
+    source = group.add_mutually_exclusive_group()
+    source.add_argument(
+        "--draft", metavar="PATH", help="guesses of a smaller checkpoint with the same vocabulary"
+    )
+    source.add_argument(
+        "--lookup", type=int, metavar="N",
+        help="guess what followed the last N tokens where they stood before",
+    )  # fmt: skip
+    group.add_argument(
+        "--draft-tokens", type=int, metavar="K", help="guesses to check at a time (default 4)"
+    )
+
+
 def _flag(field: str) -> str:
     return "--" + field.replace("_", "-")
 
@@ -183,15 +205,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     prompts = [_read_stdin() if p == "-" else p for p in args.prompt or [None]]
 
     model, tokenizer = _load(args)
+    guessing = _speculation(model, tokenizer, args)
     if args.interactive:
         from tinygpt.interactive import Session
 
-        Session(model, tokenizer, sampling, seed=args.seed, quiet=args.quiet).run(args.prompt)
+        session = Session(
+            model, tokenizer, sampling, guessing=guessing, seed=args.seed, quiet=args.quiet
+        )
+        session.run(args.prompt)
         return 0
     samples = _samples(model, tokenizer, prompts, sampling, args)
     if not args.quiet:
         _report(model, samples, args)
-    _speak(model, samples, args, sys.stdout)
+    _speak(model, samples, guessing, args, sys.stdout)
     return 0
 
 
@@ -207,6 +233,8 @@ def _refuse_contradictions(parser: argparse.ArgumentParser, args: argparse.Names
         parser.error("--show-probs is for reading; with --json, say --logprobs 0")
     if args.logprobs is not None and not args.json:
         parser.error("--logprobs goes with --json; to see probabilities, say --show-probs")
+    if args.draft_tokens is not None and args.draft is None and args.lookup is None:
+        parser.error("--draft-tokens goes with --draft or --lookup, which make the guesses")
     if "max_length" in args and args.max_new_tokens is not None:
         parser.error("--max-length and --max-new-tokens are both given; choose one")
 
@@ -224,11 +252,33 @@ def _load(args: argparse.Namespace) -> "tuple[GPT, Tokenizer]":
     from tinygpt.tokenizers import make_tokenizer
 
     path = find_checkpoint(args.checkpoint, run_name=args.run_name, step=args.step)
-    device = "gpu" if args.device == "cuda" else args.device
-    model, tokenizer = load_model(path, device=device, dtype=args.dtype)
+    model, tokenizer = load_model(path, device=_device(args), dtype=args.dtype)
     if args.tokenizer is not None:
         tokenizer = make_tokenizer(args.tokenizer, "")
     return model, tokenizer
+
+
+def _device(args: argparse.Namespace) -> str:
+    return "gpu" if args.device == "cuda" else str(args.device)
+
+
+def _speculation(
+    model: "GPT", tokenizer: "Tokenizer", args: argparse.Namespace
+) -> "Speculation | None":
+    from tinygpt.checkpoint import find_checkpoint, load_model
+    from tinygpt.speculative import make_speculation
+
+    draft = None
+    if args.draft is not None:
+        path = find_checkpoint(args.draft)
+        draft, drafts_own = load_model(path, device=_device(args), dtype=args.dtype)
+        if args.tokenizer is None and drafts_own.to_json() != tokenizer.to_json():
+            raise VocabularyError(
+                f"{path} was trained with another vocabulary than the model; use a draft that was "
+                "trained with the model's tokenizer"
+            )
+    draft_tokens = 4 if args.draft_tokens is None else args.draft_tokens
+    return make_speculation(model, draft=draft, lookup=args.lookup, draft_tokens=draft_tokens)
 
 
 def _samples(
@@ -283,14 +333,19 @@ def _has_colours(out: TextIO) -> bool:
 
 
 def _speak(
-    model: "GPT", samples: "Sequence[Generation]", args: argparse.Namespace, out: TextIO
+    model: "GPT",
+    samples: "Sequence[Generation]",
+    guessing: "Speculation | None",
+    args: argparse.Namespace,
+    out: TextIO,
 ) -> None:
-    """Draw all samples side by side and show them in order, each as it comes."""
-    from tinygpt.decoding import draw_together
+    """Draw all samples, side by side or with guesses, and show them in order, each as it comes."""
     from tinygpt.display import Stats
+    from tinygpt.generation import draw_texts
 
-    stats = Stats(sum(len(sample.window()) for sample in samples[: args.batch_size]))
-    steps = stats.timed(draw_together(model, samples, batch_size=args.batch_size))
+    batch_size = args.batch_size if guessing is None else 1
+    stats = Stats(sum(len(sample.window()) for sample in samples[:batch_size]), guessing)
+    steps = stats.timed(draw_texts(model, samples, guessing=guessing, batch_size=batch_size))
     try:
         for number, sample in enumerate(samples):
             if args.json:

@@ -14,6 +14,7 @@ from tinygpt.config import SamplingConfig
 from tinygpt.decoding import FinishReason, Sample, draw_together
 from tinygpt.errors import ConfigError, VocabularyError
 from tinygpt.model import GPT
+from tinygpt.speculative import Speculation, make_speculation
 from tinygpt.tokenizers import TextStream, Tokenizer
 
 
@@ -183,11 +184,21 @@ def _sampling(settings: dict[str, Any]) -> SamplingConfig:
 OnToken = Callable[[Generation], object]
 
 
-def _drawn(
-    model: GPT, samples: Sequence[Generation], on_token: OnToken | None, batch_size: int = 1
+def draw_texts(
+    model: GPT,
+    samples: Sequence[Generation],
+    *,
+    guessing: Speculation | None = None,
+    on_token: OnToken | None = None,
+    batch_size: int = 1,
 ) -> Iterator[Generation]:
-    """`draw_together`, with a call after each token."""
-    for sample in draw_together(model, samples, batch_size=batch_size):
+    """Continue the samples, `batch_size` side by side, or one after another with guesses; yield
+    a sample each time it has a new token, after `on_token`."""
+    if guessing is None:
+        steps = draw_together(model, samples, batch_size=batch_size)
+    else:
+        steps = guessing.draw(samples)
+    for sample in steps:
         if on_token is not None:
             on_token(sample)
         yield sample
@@ -199,6 +210,9 @@ def stream_text(
     prompt: str | None = None,
     *,
     seed: int | None = None,
+    draft: GPT | None = None,
+    lookup: int | None = None,
+    draft_tokens: int = 4,
     on_token: OnToken | None = None,
     **settings: Any,
 ) -> Iterator[str]:
@@ -208,23 +222,28 @@ def stream_text(
     is called with the Generation after each token: it may look at `ids[-1]`, `logprobs[-1]` or
     `text`, and end the text with `finish("cancelled")`. Raises ConfigError for settings that
     cannot be and VocabularyError for ids that the model does not know, before the first piece.
+
+    With `draft`, a smaller model of the same vocabulary, or `lookup`, the length of the n-grams
+    to find in the text so far, up to `draft_tokens` tokens are guessed and checked in one pass
+    (see speculative.py). That is faster where the guesses are good. The text is distributed as
+    without; at temperature 0 it is the same (in float32, but for ties within rounding), otherwise
+    another for the same seed.
     """
     seed = fresh_seed() if seed is None else seed
+    guessing = make_speculation(model, draft=draft, lookup=lookup, draft_tokens=draft_tokens)
     sample = Generation(model, tokenizer, prompt, _sampling(settings), seed=seed)
-    return pieces(sample, _drawn(model, [sample], on_token))
+    return pieces(sample, draw_texts(model, [sample], guessing=guessing, on_token=on_token))
 
 
 def generate_text(
     model: GPT,
     tokenizer: Tokenizer,
     prompt: str | None = None,
-    *,
-    seed: int | None = None,
-    on_token: OnToken | None = None,
-    **settings: Any,
+    **options: Any,
 ) -> str:
-    """The continuation of `prompt` in one piece: exactly what `stream_text` yields, joined."""
-    return "".join(stream_text(model, tokenizer, prompt, seed=seed, on_token=on_token, **settings))
+    """The continuation of `prompt` in one piece: exactly what `stream_text` yields, joined; its
+    options are those of `stream_text`."""
+    return "".join(stream_text(model, tokenizer, prompt, **options))
 
 
 def generate_batch(
@@ -235,6 +254,9 @@ def generate_batch(
     seed: int | None = None,
     num_samples: int = 1,
     batch_size: int = 32,
+    draft: GPT | None = None,
+    lookup: int | None = None,
+    draft_tokens: int = 4,
     on_token: OnToken | None = None,
     **settings: Any,
 ) -> list[str]:
@@ -242,7 +264,7 @@ def generate_batch(
 
     Up to `batch_size` texts are drawn side by side; each is what it would be alone (in float32,
     but for the last bits of its probabilities). The first sample of a prompt is what
-    `generate_text` gives with this seed.
+    `generate_text` gives with this seed. With `draft` or `lookup` they are drawn one after another.
     """
     if isinstance(prompts, str):  # it would pass for a list of one-letter prompts
         raise ConfigError("prompts is one text; give a list of texts, or call generate_text")
@@ -250,11 +272,14 @@ def generate_batch(
         if value < 1:
             raise ConfigError(f"{name} is {value}; it must be at least 1")
     seed, sampling = fresh_seed() if seed is None else seed, _sampling(settings)
+    guessing = make_speculation(model, draft=draft, lookup=lookup, draft_tokens=draft_tokens)
     samples = [
         Generation(model, tokenizer, prompt, sampling, seed=seed, sample=i)
         for prompt in prompts
         for i in range(num_samples)
     ]
-    for _ in _drawn(model, samples, on_token, batch_size):
+    for _ in draw_texts(
+        model, samples, guessing=guessing, on_token=on_token, batch_size=batch_size
+    ):
         pass
     return [sample.text for sample in samples]

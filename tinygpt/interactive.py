@@ -10,8 +10,9 @@ from typing import Any, TextIO
 from tinygpt.config import SamplingConfig
 from tinygpt.display import show
 from tinygpt.errors import ConfigError, TinyGPTError
-from tinygpt.generation import Generation, fresh_seed
+from tinygpt.generation import Generation, draw_texts, fresh_seed, pieces
 from tinygpt.model import GPT
+from tinygpt.speculative import Speculation
 from tinygpt.tokenizers import Tokenizer
 
 HELP = """\
@@ -58,12 +59,14 @@ class Session:
         tokenizer: Tokenizer,
         sampling: SamplingConfig,
         *,
+        guessing: Speculation | None = None,
         seed: int | None = None,
         quiet: bool = False,
         out: TextIO | None = None,
     ) -> None:
         self._model, self._tokenizer = model, tokenizer
         self._sampling, self._seed = sampling, seed
+        self._guessing = guessing
         self._quiet = quiet
         self._out = sys.stdout if out is None else out
         self._page = ""
@@ -120,7 +123,8 @@ class Session:
             seed=seed, sample=self._replies,
         )  # fmt: skip
         try:
-            show(reply, reply, self._out)
+            steps = draw_texts(self._model, [reply], guessing=self._guessing)
+            show(reply, pieces(reply, steps), self._out)
         except KeyboardInterrupt:  # what was said stays
             self._note("(stopped)\n")
         self._page = page + reply.text
