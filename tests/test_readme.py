@@ -52,7 +52,7 @@ SHORTER = {  # flags added to commands that would run for minutes
         "--data book.txt --steps 3"
     ),
     "python -m tinygpt.train --run-name book --resume --steps 3000": "--stop-at 25",
-    "python -m tinygpt.train --init-from book-again.h5 --data book.txt --run-name tuned --lr 1e-4": (
+    "python -m tinygpt.train --init-from again.h5 --data book.txt --run-name tuned --lr 1e-4": (
         "--steps 3"
     ),
 }
@@ -114,7 +114,7 @@ def test_the_readme_links_every_page_of_the_guide_and_all_links_lead_somewhere()
         for link in re.findall(r"\]\((\S+?)\)", page):
             name, _, place = link.partition("#")
             assert not name or (ROOT / "lessons/guide" / name).is_file(), link
-            titles = re.findall(r"^#+ (.*)", PAGES[name] if name in PAGES else page, re.M)
+            titles = re.findall(r"^#+ (.*)", PAGES.get(name, page), re.M)
             heads = [re.sub(r"[^\w\- ]", "", title).lower().replace(" ", "-") for title in titles]
             assert not place or place in heads, link
 
