@@ -143,7 +143,7 @@ def test_the_python_of_the_guide_works(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert shown.returncode == 0, shown.stderr
     once, *_ = shown.stdout.splitlines()
