@@ -1,4 +1,5 @@
-"""Every command of the README is run, as written or shortened by the flags of one table."""
+"""Every command of the README and of the guide that it links is run, as written or shortened by
+the flags of one table. What the guide's ```console blocks say that a command prints, it prints."""
 
 import re
 import shutil
@@ -13,6 +14,23 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SPEAK, INSTALL, TEST, *COMMANDS = [
     line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()
 ]
+PAGES = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "lessons/guide").glob("*.md"))
+}
+
+
+def steps(page):
+    """A page's commands in their order, each with the lines that it is said to print."""
+    found = []
+    for kind, block in re.findall(r"```(sh|console)\n(.*?)```", page, re.S):
+        for line in block.splitlines():
+            if kind == "sh" or line.startswith("$ "):
+                found.append((line.removeprefix("$ "), []))
+            else:
+                found[-1][1].append(line)
+    return found
+
 
 SHORTER = {  # flags added to commands that would run for minutes
     "python -m tinygpt.train --data book.txt --run-name book": "--steps 20 --eval-every 10",
@@ -28,33 +46,49 @@ SHORTER = {  # flags added to commands that would run for minutes
         "--data book.txt --steps 2"
     ),
     "python -m tinygpt.regression": "--steps 50",
+    "python -m tinygpt.train --data python --run-name code": "--data book.txt --steps 2",
+    "python -m tinygpt.train --data book.txt --run-name letters --tokenizer char": "--steps 2",
+    "python -m tinygpt.train --preset shakespeare-char-cpu --run-name like-nanogpt": (
+        "--data book.txt --steps 3"
+    ),
+    "python -m tinygpt.train --run-name book --resume --steps 3000": "--stop-at 25",
+    "python -m tinygpt.train --init-from again.h5 --data book.txt --run-name tuned --lr 1e-4": (
+        "--steps 3"
+    ),
 }
 
 
-def run(command, folder):
-    """Run a line of the README with this interpreter; its stdout."""
+def run(command, folder, *, fails=False):
+    """Run a line of a page with this interpreter; its stdout and then its stderr."""
     words = (command + " " + SHORTER.get(command, "")).replace("python ", f"{sys.executable} ", 1)
     result = subprocess.run(
         words, shell=True, cwd=folder, input="", capture_output=True, text=True, timeout=300
     )
-    assert result.returncode == 0, f"{words}\n{result.stdout}{result.stderr}"
+    printed = result.stdout + result.stderr
+    assert (result.returncode != 0) == fails, f"{words}\n{printed}"
     assert "Traceback" not in result.stderr
-    return result.stdout
+    return printed
+
+
+def write_book(folder):
+    """The text that the pages call book.txt, and a place for runs."""
+    lines = [f"The {n}th fox told the {n + 1}th hen to mind the gate.\n" for n in range(400)]
+    (folder / "book.txt").write_text("".join(lines), encoding="utf-8")
+    (folder / "checkpoints").mkdir()
 
 
 def test_ci_runs_the_readmes_test_command():
     assert TEST in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
 
 
-def test_the_table_of_shortened_commands_names_commands_of_the_readme():
-    assert set(SHORTER) <= set(COMMANDS)
+def test_the_table_of_shortened_commands_names_commands_of_the_pages():
+    guide = [command for page in PAGES.values() for command, _ in steps(page)]
+    assert set(SHORTER) <= {*COMMANDS, *guide}
 
 
 @pytest.mark.slow
 def test_every_other_command_of_the_readme_works_in_its_order(tmp_path):
-    lines = [f"The {n}th fox told the {n + 1}th hen to mind the gate.\n" for n in range(400)]
-    (tmp_path / "book.txt").write_text("".join(lines), encoding="utf-8")
-    (tmp_path / "checkpoints").mkdir()
+    write_book(tmp_path)
     assert run(SPEAK, tmp_path).startswith("class Node:")
     for command in COMMANDS:
         run(command, tmp_path)
@@ -73,6 +107,54 @@ def test_the_python_of_the_readme_works(tmp_path):
     )
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.endswith("(1, 7, 257)\n")
+
+
+def test_the_readme_links_every_page_of_the_guide_and_all_links_lead_somewhere():
+    assert set(PAGES) <= {Path(link).name for link in re.findall(r"\]\((\S+?)\)", README)}
+    for page in PAGES.values():
+        for link in re.findall(r"\]\((\S+?)\)", page):
+            name, _, place = link.partition("#")
+            assert not name or (ROOT / "lessons/guide" / name).is_file(), link
+            titles = re.findall(r"^#+ (.*)", PAGES.get(name, page), re.M)
+            heads = [re.sub(r"[^\w\- ]", "", title).lower().replace(" ", "-") for title in titles]
+            assert not place or place in heads, link
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAGES)
+def test_every_command_of_the_guide_works_and_prints_what_the_page_says(name, tmp_path):
+    write_book(tmp_path)
+    run("python -m tinygpt.train --data book.txt --run-name book", tmp_path)
+    for command, lines in steps(PAGES[name]):
+        printed = run(command, tmp_path, fails=any(line.startswith("error:") for line in lines))
+        place = 0
+        for line in lines:  # in this order, perhaps with others between; "…" is anything
+            pattern = ".*".join(map(re.escape, line.rstrip("…").split("…")))
+            found = re.compile(f"^{pattern}", re.M).search(printed, place)
+            assert found, f"{command}\nis to print {line!r} and prints\n{printed}"
+            place = found.end()
+
+
+@pytest.mark.slow
+def test_the_python_of_the_guide_works(tmp_path):
+    code = re.search(r"```python\n(.*?)```", PAGES["generation.md"], re.S)[1]
+    shown = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert shown.returncode == 0, shown.stderr
+    once, *_ = shown.stdout.splitlines()
+    assert shown.stdout.count(once) >= 2  # at once, and as it comes
+
+
+@pytest.mark.slow
+def test_the_guides_picture_is_drawn(tmp_path):
+    script = ROOT / "lessons/guide/settings.py"
+    subprocess.run([sys.executable, script, tmp_path / "drawn.png"], cwd=ROOT, check=True)
+    assert (tmp_path / "drawn.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow
