@@ -9,7 +9,7 @@ from tinygpt import tales
 from tinygpt.config import TrainConfig
 from tinygpt.corpus import documents_of, floor, prepare_text
 from tinygpt.data.recipes import tales_corpus
-from tinygpt.errors import ConfigError
+from tinygpt.errors import ConfigError, DataError
 from tinygpt.tokenizers import make_tokenizer
 
 BYTES = make_tokenizer("bytes", "")
@@ -67,6 +67,23 @@ def test_a_run_of_windows_anywhere_has_one_held_out_text_and_no_floor(corpus):
     text = prepare_text(config(corpus, windows="anywhere"))
     assert text.floor is None
     assert [len(ids) for ids in text.held_out()] == [len(text.val)]
+
+
+def test_line_ends_of_windows_and_empty_documents_do_not_hide_the_floor(corpus):
+    plain = prepare_text(config(corpus, val_file=str(corpus), tokenizer="bytes"))
+    other = corpus.with_name("windows.txt")
+    text = corpus.read_text().replace("<|endoftext|>\n", "<|endoftext|>\n<|endoftext|>\n")
+    other.write_bytes(text.replace("\n", "\r\n").encode())
+    found = prepare_text(config(corpus, val_file=str(other), tokenizer="bytes"))
+    assert len(found.held_out()) == 30
+    tokens = sum(len(ids) - 1 for ids in plain.held_out())
+    assert found.floor == pytest.approx(plain.floor * tokens / (tokens + 30))  # 30 times \r
+
+
+def test_one_document_alone_cannot_be_held_out_from_itself(corpus):
+    corpus.write_text("a word and another\n" * 50)
+    with pytest.raises(DataError, match="no whole document to train on"):
+        prepare_text(config(corpus))
 
 
 def test_a_tokenizer_without_end_of_text_cannot_tell_documents(corpus):

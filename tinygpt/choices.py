@@ -15,6 +15,7 @@ import numpy as np
 
 from tinygpt.data.files import read_text
 from tinygpt.errors import DataError
+from tinygpt.evaluation import finite_loss
 from tinygpt.model import GPT
 from tinygpt.tokenizers import Tokenizer
 
@@ -42,7 +43,7 @@ class Score:
 
 def read_questions(path: Path) -> list[Question]:
     """Raises DataError, naming the line, for anything but questions."""
-    lines = read_text(path).splitlines()
+    lines = read_text(path).split("\n")
     return [_question(line, f"{path}, line {i}") for i, line in enumerate(lines, 1) if line.strip()]
 
 
@@ -88,7 +89,7 @@ def ending_log_prob(model: GPT, tokenizer: Tokenizer, context: str, ending: str)
         )
     ids = np.array([whole[-(block_size + 1) :]])
     targets = ids[:, -n:]
-    return -model.loss(ids[:, :-1], targets) * targets.size
+    return -finite_loss(model, ids[:, :-1], targets) * targets.size
 
 
 def score(

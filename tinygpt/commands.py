@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from tinygpt import __version__
 from tinygpt.errors import TinyGPTError
@@ -40,6 +40,23 @@ def _with_dashes(argument: str) -> str:
     if not re.fullmatch(r"--\w[\w-]*", flag):
         return argument
     return flag.replace("_", "-") + equals + value
+
+
+def has_colours(stream: TextIO) -> bool:
+    """Whether what is written there is seen in colours: on a terminal that does not say no."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain
+
+
+def on_colour(text: str, ground: int) -> str:
+    """Black letters on one of xterm's 256 colours. Line ends are left bare, or the terminal would
+    paint to its edge.
+
+    >>> on_colour("a\\n", 157)
+    '\\x1b[30;48;5;157ma\\x1b[0m\\n'
+    """
+    paint = f"\x1b[30;48;5;{ground}m"
+    return "\n".join(f"{paint}{part}\x1b[0m" if part else "" for part in text.split("\n"))
 
 
 def run(main: Callable[[Sequence[str] | None], int | None]) -> NoReturn:

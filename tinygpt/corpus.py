@@ -89,6 +89,11 @@ def _split_first(
     if whole:
         texts = [document for text in texts for document in split_documents(text) if document]
     first, rest = split_texts(texts, whole=whole)
+    if not first:
+        raise DataError(
+            f"{config.data!r} has no whole document to train on beside the last 10 % that is held "
+            "out; end its documents with lines <|endoftext|>, or give --val-file"
+        )
     tokenizer = tokenizer or make_tokenizer(config.tokenizer, first, config.vocab_size)
     train, val = encode_corpus(first, tokenizer), encode_corpus(rest, tokenizer)
     halved = len(first) + len(rest) > len(texts)
@@ -133,8 +138,8 @@ def _end_of_text(tokenizer: Tokenizer) -> int:
 
 def _no_end_of_text(name: str) -> ConfigError:
     return ConfigError(
-        f"the {name} tokenizer has no end-of-text to tell documents by; leave --windows out, or "
-        "choose --tokenizer bpe"
+        f"the {name} tokenizer has no end-of-text to tell documents by; take one that has, such as "
+        "bpe, or read the text as one"
     )
 
 

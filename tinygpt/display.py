@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO, TypeVar
 
+from tinygpt.commands import on_colour
 from tinygpt.decoding import Sample
 from tinygpt.generation import Generation
 from tinygpt.speculative import Speculation
@@ -61,14 +62,8 @@ def painted(sample: Generation, begin: int, paint: Paint) -> str:
 
 
 def coloured(text: str, prob: float) -> str:
-    """A token on a ground that says how likely it was. Line ends are left bare, or the terminal
-    would paint to its edge.
-
-    >>> coloured("a\\n", 0.9)
-    '\\x1b[30;48;5;157ma\\x1b[0m\\n'
-    """
-    paint = f"\x1b[30;48;5;{_GROUNDS[bisect_right(_BOUNDS, prob)]}m"
-    return "\n".join(f"{paint}{part}\x1b[0m" if part else "" for part in text.split("\n"))
+    """A token on a ground that says how likely it was."""
+    return on_colour(text, _GROUNDS[bisect_right(_BOUNDS, prob)])
 
 
 def listed(text: str, prob: float) -> str:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from tinygpt.checkpoint.read import Checkpoint
-    from tinygpt.config import TrainConfig
     from tinygpt.data.tokens import Ids
     from tinygpt.model import GPT
     from tinygpt.tokenizers import Tokenizer
@@ -131,6 +130,7 @@ def _measure(arguments: Namespace) -> dict[str, Any]:
     from tinygpt.checkpoint import find_checkpoint, load_checkpoint
     from tinygpt.evaluation import evaluate_loss, text_bytes
     from tinygpt.model import GPT
+    from tinygpt.run_state import measured_by_documents
     from tinygpt.threads import WorkerPool, default_workers
 
     xp = select(arguments.device)
@@ -141,11 +141,12 @@ def _measure(arguments: Namespace) -> dict[str, Any]:
         checkpoint.config, to_device(checkpoint.flat, xp), dtype=checkpoint.flat.dtype, xp=xp
     )
     if arguments.choices:
+        if arguments.data or arguments.context is not None or arguments.stride is not None:
+            raise ConfigError("--choices reads questions, not a text; leave the text's flags out")
         return _answers(model, tokenizer, arguments.choices) | {"checkpoint": str(path)}
     context, stride = _context(arguments, model.config.block_size)
-    trained = _training(checkpoint)
-    by_documents = arguments.data == "tales" or bool(trained and trained.windows == "documents")
-    texts = _texts(checkpoint, trained, arguments, by_documents)
+    by_documents = arguments.data == "tales" or measured_by_documents(checkpoint)
+    texts = _texts(checkpoint, arguments, by_documents)
     workers = 1 if xp is not np else (max(0, arguments.threads) or default_workers())
     tokens = sum(len(ids) - 1 for ids in texts)
     with WorkerPool(workers) as pool, _bar("reading", tokens, "tokens") as bar:
@@ -213,22 +214,7 @@ def _context(arguments: Namespace, block_size: int) -> tuple[int, int | None]:
     return arguments.context, 1 if arguments.stride is None else arguments.stride
 
 
-def _training(checkpoint: "Checkpoint") -> "TrainConfig | None":
-    """What the checkpoint was trained with, if it says so."""
-    from tinygpt.config import TrainConfig
-
-    try:
-        return TrainConfig(**checkpoint.state["train_config"])
-    except (KeyError, TypeError):
-        return None
-
-
-def _texts(
-    checkpoint: "Checkpoint",
-    trained: "TrainConfig | None",
-    arguments: Namespace,
-    by_documents: bool,
-) -> list["Ids"]:
+def _texts(checkpoint: "Checkpoint", arguments: Namespace, by_documents: bool) -> list["Ids"]:
     """The ids to predict: of --data, or of the text that the run learnt from."""
     from dataclasses import replace
 
@@ -236,6 +222,7 @@ def _texts(
     from tinygpt.corpus import documents_of, prepare_text
     from tinygpt.data.sources import find_source
     from tinygpt.data.tokens import encode_corpus
+    from tinygpt.run_state import read_run_state
 
     data, tokenizer = arguments.data, checkpoint.tokenizer
     part = arguments.part or ("val" if data is None else "all")
@@ -248,15 +235,14 @@ def _texts(
     elif arguments.stories is not None:
         raise ConfigError("--stories goes with --data tales; leave it out")
     if data is None:
-        if trained is None or not isinstance(checkpoint.state.get("data"), dict):
-            raise DataError(f"{checkpoint.path} does not say what it was trained on; give --data")
-        text = prepare_text(replace(trained, device="cpu"), tokenizer)
-        if text.sha256 != checkpoint.state["data"].get("sha256"):
+        state = read_run_state(checkpoint)
+        text = prepare_text(replace(state.config, device="cpu"), tokenizer)
+        if text.sha256 != state.sha256:
             raise DataError(
-                f"the text {trained.data!r} is not the one that {checkpoint.path} was trained on "
-                "(another SHA-256); restore it, or name a text with --data"
+                f"the text {state.config.data!r} is not the one that {checkpoint.path} was trained "
+                "on (another SHA-256); restore it, or name a text with --data"
             )
-        data = trained.data
+        data = state.config.data
     elif part != "all":
         windows = "documents" if by_documents else "anywhere"
         text = prepare_text(TrainConfig(data=data, windows=windows, block_size=1), tokenizer)

@@ -12,7 +12,7 @@ from tinygpt.backend import Array
 from tinygpt.config import SamplingConfig
 from tinygpt.data.tokens import Ids
 from tinygpt.decoding import draw_together
-from tinygpt.errors import ConfigError, DataError
+from tinygpt.errors import ConfigError, DataError, TinyGPTError
 from tinygpt.generation import Generation
 from tinygpt.model import GPT
 from tinygpt.threads import WorkerPool
@@ -53,6 +53,17 @@ class Evaluation:
         2.0
         """
         return self.loss * self.tokens / math.log(2) / n_bytes
+
+
+def finite_loss(model: LossModel, ids: Array, targets: Array) -> float:
+    """The model's loss.   Raises TinyGPTError when it is no number."""
+    loss = model.loss(ids, targets)
+    if not math.isfinite(loss):
+        raise TinyGPTError(
+            f"the model's loss is {loss}: its training diverged or the weights are damaged; use an "
+            "earlier checkpoint"
+        )
+    return loss
 
 
 class Window(NamedTuple):
@@ -107,7 +118,7 @@ def evaluate_loss(
     def total(windows: Sequence[Window]) -> float:
         rows = np.stack([texts[w.text][w.begin : w.end + 1] for w in windows]).astype(np.int64)
         targets = rows[:, -windows[0].scored :]
-        loss = model.loss(rows[:, :-1], targets) * targets.size
+        loss = finite_loss(model, rows[:, :-1], targets) * targets.size
         if done:
             done(targets.size)
         return loss

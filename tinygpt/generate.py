@@ -7,13 +7,12 @@ the model are imported only once the arguments are known to be good.
 import argparse
 import io
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields, replace
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tinygpt.commands import Parser, run
+from tinygpt.commands import Parser, has_colours, run
 from tinygpt.config import SamplingConfig
 from tinygpt.errors import ConfigError, VocabularyError
 
@@ -322,14 +321,10 @@ def _report(model: "GPT", samples: "Sequence[Generation]", args: argparse.Namesp
             )
     if sys.stdout.isatty():
         sys.stderr.write(f"note: seed {samples[0].seed}\n")
-    if args.show_probs and _has_colours(sys.stdout):
+    if args.show_probs and has_colours(sys.stdout):
         from tinygpt.display import legend
 
         sys.stderr.write(f"note: probability of each token: {legend()}\n")
-
-
-def _has_colours(out: TextIO) -> bool:
-    return out.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _speak(
@@ -366,7 +361,7 @@ def _write_text(
 
     paint = None
     if args.show_probs:
-        paint = coloured if _has_colours(out) else listed
+        paint = coloured if has_colours(out) else listed
     if not args.no_echo:
         out.write(sample.prompt or "")
         out.write("\n" if paint is listed and sample.prompt else "")

@@ -1,6 +1,7 @@
 """loss.png: the losses of a run's log.jsonl as a picture (needs matplotlib)."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,15 +22,18 @@ def read_log(path: str | Path) -> list[dict[str, Any]]:
             break
         if not (isinstance(entry, dict) and isinstance(entry.get("step"), int)):
             break
-        if not all(_is_number(entry.get(name, "")) for name in ("loss", "val_loss")):
+        names = ("step", "loss", "val_loss")
+        if not all(_is_number(entry.get(name, "")) for name in names):
             break
         entries.append(entry)
     return entries
 
 
 def _is_number(value: object) -> bool:
-    """A number, or None where nothing was measured."""
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    """A number that can be drawn, or None where nothing was measured."""
+    if value is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return value is None
+    return abs(value) < 1e9 or math.isnan(value)
 
 
 def plot_losses(log: str | Path, picture: str | Path) -> None:
@@ -73,7 +77,7 @@ def draw_losses(entries: Sequence[Mapping[str, Any]]) -> "Figure":
         label="validation (all held-out text)",
     )
     floor = measured[-1].get("floor") if measured else None
-    if isinstance(floor, bool) or not isinstance(floor, int | float) or not floor > 0:
+    if isinstance(floor, bool) or not isinstance(floor, int | float) or not 1e-6 < floor < 1e6:
         floor = None
     if floor is not None:
         axes.axhline(floor, color="black", linestyle="--", linewidth=1, label="floor")

@@ -1,8 +1,11 @@
 """What a training run tells its reader: one line in place on a terminal, plain lines in a pipe."""
 
+import contextlib
 import math
 import time
 from typing import TextIO
+
+from tinygpt.commands import has_colours
 
 
 class Progress:
@@ -12,7 +15,7 @@ class Progress:
         self, stream: TextIO, *, steps: int, first_step: int = 0, floor: float | None = None
     ) -> None:
         self._stream = stream
-        self._in_place = stream.isatty()
+        self._in_place = has_colours(stream)
         self._steps, self._first, self._floor = steps, first_step, floor
         self._began = time.perf_counter()
         self._val_loss: float | None = None
@@ -29,11 +32,7 @@ class Progress:
             f"step {step}/{self._steps}  loss {loss:.4f}{val}  "
             f"{tokens_per_second:,.0f} tokens/s  ETA {self.eta(step)}"
         )
-        if self._in_place:
-            self._stream.write(f"\r\x1b[K{self._bar(step)} {line}")
-        else:
-            self._stream.write(line + "\n")
-        self._stream.flush()
+        self._write(f"\r\x1b[K{self._bar(step)} {line}" if self._in_place else line + "\n")
 
     def eta(self, step: int) -> str:
         """The time left, if the rest goes as this process has gone, evaluations included."""
@@ -46,13 +45,17 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A note or a sample on lines of its own, above the current line."""
-        self._stream.write(("\r\x1b[K" if self._in_place else "") + text + "\n")
-        self._stream.flush()
+        self._write(("\r\x1b[K" if self._in_place else "") + text + "\n")
 
     def close(self) -> None:
         """Leave the last line standing."""
         if self._in_place:
-            self._stream.write("\n")
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        """Nobody may be reading any more (`2>&1 | head`): no reason to lose a run."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
             self._stream.flush()
 
 

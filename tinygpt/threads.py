@@ -7,6 +7,7 @@ one-thread BLAS run at the speed of the cores.
 import contextlib
 import contextvars
 import ctypes
+import errno
 import glob
 import os
 import secrets
@@ -97,8 +98,13 @@ class WorkerPool:
 def written_beside(path: Path) -> Iterator[IO[bytes]]:
     """A temporary file beside `path` that takes its place when the block ends well.
 
-    Else it is removed and a file already at `path` stays. Missing folders are made. Raises OSError.
+    Else it is removed and a file already at `path` stays. Missing folders are made, and a symbolic
+    link stays one: what it points to is replaced. Raises OSError, also for a folder or a device.
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        error = errno.EISDIR if path.is_dir() else errno.EINVAL
+        raise OSError(error, "Is a directory" if path.is_dir() else "not a file", str(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)

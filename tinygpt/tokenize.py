@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinygpt.commands import Parser, run
+from tinygpt.commands import Parser, has_colours, on_colour, run
 from tinygpt.errors import CheckpointError, DataError
 from tinygpt.tokenizers import DEFAULT_VOCAB_SIZE, BPETokenizer, split_documents
 from tinygpt.tokenizers.bpe_train import N_FIXED
@@ -65,8 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         tokenizer = _load(arguments)
     if corpus:
         print("\n".join(_table(corpus, tokenizer)) + "\n")  # noqa: T201
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    print(cut(text, tokenizer, colour=colour))  # noqa: T201
+    print(cut(text, tokenizer, colour=has_colours(sys.stdout)))  # noqa: T201
     print(f"\n{_summary(text, tokenizer)}")  # noqa: T201
 
 
@@ -78,6 +77,8 @@ def _learn(corpus: list[str], arguments: Namespace) -> BPETokenizer:
             "there is no text to learn a vocabulary from; give --data, or name one that is there "
             "with --checkpoint or --tokenizer"
         )
+    if arguments.out and os.path.realpath(arguments.out) == os.path.realpath(arguments.data):
+        raise DataError(f"--out {arguments.out} is the file that is read; choose another")
     tokenizer = BPETokenizer.from_text(corpus, arguments.vocab_size)
     if arguments.out:
         with written_whole(Path(arguments.out)) as file:
@@ -135,12 +136,7 @@ def cut(text: str, tokenizer: "Tokenizer", *, colour: bool) -> str:
     tokens = [shown(tokenizer.token_bytes(id)) for id in tokenizer.encode(text)]
     if not colour:
         return "|".join(tokens)
-    return "".join(
-        # the colour ends before a line does, or the terminal would paint to its edge
-        f"\x1b[30;48;5;{_COLOURS[i % len(_COLOURS)]}m{token.rstrip(chr(10))}\x1b[0m"
-        + "\n" * token.endswith("\n")
-        for i, token in enumerate(tokens)
-    )
+    return "".join(on_colour(token, _COLOURS[i % len(_COLOURS)]) for i, token in enumerate(tokens))
 
 
 def shown(token: bytes) -> str:

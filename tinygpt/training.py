@@ -37,6 +37,7 @@ from tinygpt.params import decayed_count, parameter_count
 from tinygpt.plot import read_log
 from tinygpt.progress import Progress
 from tinygpt.run_settings import config_toml
+from tinygpt.run_state import read_run_state
 from tinygpt.threads import WorkerPool, default_workers, written_beside
 
 DEFAULT_STEPS = 2000
@@ -288,24 +289,18 @@ class Run:
                 "resume from a latest.h5"
             )
         dtype = np.dtype(self.config.dtype)
-        state = checkpoint.state
+        state = read_run_state(checkpoint)
         self.optimizer.m[...] = to_device(checkpoint.m.astype(dtype), self.xp)
         self.optimizer.v[...] = to_device(checkpoint.v.astype(dtype), self.xp)
-        self.optimizer.t = state["optimizer_t"]
-        self.stored_steps = state["steps"]
-        self.step = state["step"]
-        self.loss = _or_nan(state["loss"])
-        self.val_loss = _or_nan(state["val_loss"])
-        self.best_val_loss, self.best_step = _or_nan(state["best_val_loss"]), state["best_step"]
+        self.optimizer.t = state.optimizer_t
+        self.stored_steps, self.step = state.steps, state.step
+        self.loss, self.val_loss = state.loss, state.val_loss
+        self.best_val_loss, self.best_step = state.best_val_loss, state.best_step
 
 
 def _or_none(value: float) -> float | None:
     """JSON has no nan."""
     return None if math.isnan(value) else value
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def start_run(config: TrainConfig, folder: Path) -> Run:
@@ -339,29 +334,24 @@ def resume_run(folder: Path, changes: Mapping[str, Any]) -> Run:
             f"there is no {latest} to resume from; leave --resume out to start a new run"
         )
     checkpoint = load_checkpoint(latest, optimizer=True, verify=True)
-    state = checkpoint.state
-    try:
-        stored = TrainConfig(**state["train_config"])
-        sha256, steps, step = state["data"]["sha256"], int(state["steps"]), int(state["step"])
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{latest} was not written by tinygpt.train (its state lacks {error}); "
-            "start a new run instead"
-        ) from error
-    config = _changed(stored, changes)
+    state = read_run_state(checkpoint)
+    steps = state.steps
+    config = _changed(state.config, changes)
     text = prepare_text(config, checkpoint.tokenizer)
-    if text.sha256 != sha256:
+    if text.sha256 != state.sha256:
         raise DataError(
             f"the text of {config.data!r} has changed since this run began (another SHA-256); "
             "restore it, or start a new run with another --run-name"
         )
     if "steps" in changes or "epochs" in changes:
         steps = schedule_length(config, len(text.train))
-    if steps < step:
-        raise ConfigError(f"the run has done {step} steps already; --steps must be above that")
+    if steps < state.step:
+        raise ConfigError(
+            f"the run has done {state.step} steps already; --steps must be above that"
+        )
     run = Run(config, folder, text, steps=steps, checkpoint=checkpoint)
     (folder / "config.toml").write_text(config_toml(config), encoding="utf-8")
-    _cut_log(folder / "log.jsonl", step)
+    _cut_log(folder / "log.jsonl", state.step)
     return run
 
 

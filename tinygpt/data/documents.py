@@ -9,13 +9,13 @@ from tinygpt.data.tokens import Ids
 
 
 def whole_documents(ids: Ids, eot_id: int) -> list[Ids]:
-    """Every document whole, from the end-of-text before it to its own, as views.
+    """Every document whole, from the end-of-text before it to its own, as views; no empty ones.
 
     >>> [document.tolist() for document in whole_documents(np.array([0, 5, 6, 0, 7, 0]), eot_id=0)]
     [[0, 5, 6, 0], [0, 7, 0]]
     """
     ends = np.flatnonzero(ids == eot_id)
-    return [ids[a : b + 1] for a, b in itertools.pairwise(ends)]
+    return [ids[a : b + 1] for a, b in itertools.pairwise(ends) if b > a + 1]
 
 
 def document_starts(ids: Ids, eot_id: int, block_size: int) -> npt.NDArray[np.int64]:

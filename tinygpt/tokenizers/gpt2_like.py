@@ -64,8 +64,9 @@ class GPT2LikeTokenizer(GPT2Tokenizer):
             raise VocabularyError(
                 f"a special id is outside the vocabulary of {len(self.tokens)} tokens"
             )
+        hidden = set(self.special)
         self.ranks = {
-            from_letters(token): id for id, token in enumerate(self.tokens) if id not in special
+            from_letters(token): id for id, token in enumerate(self.tokens) if id not in hidden
         }
         import tiktoken
 
