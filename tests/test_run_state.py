@@ -57,7 +57,7 @@ def test_what_is_missing_is_named(name):
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_in_one_sentence(path, value):
-    with pytest.raises(CheckpointError, match="was not written by tinygpt.train, or is damaged"):
+    with pytest.raises(CheckpointError, match=r"was not written by tinygpt\.train, or is damaged"):
         read_run_state(saved(changed(path, value)))
 
 
