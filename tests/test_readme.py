@@ -42,8 +42,15 @@ SHORTER = {  # flags added to commands that would run for minutes
     "python -m tinygpt.train --preset shakespeare-char --run-name shakespeare": (
         "--data book.txt --steps 2"
     ),
-    "python -m tinygpt.train --preset python-small --run-name python-small": (
-        "--data book.txt --steps 2"
+    "python -m tinygpt.data tales --stories 160000 --seed 1": "--stories 30",
+    "python -m tinygpt.data tales --stories 1000 --seed 2 --out data/tales-held-out.txt": (
+        "--stories 3"
+    ),
+    "python -m tinygpt.train --preset tales --run-name tales": "--steps 2",
+    "python -m tinygpt.evaluate --data tales": "--stories 3 --samples 2",
+    "python -m tinygpt.evaluate --data tales --context 32 --samples 0": "--stories 2",
+    "python -m tinygpt.train --init-from gpt2.h5 --data book.txt --run-name tuned --lr 1e-4": (
+        "--steps 3"
     ),
     "python -m tinygpt.regression": "--steps 50",
     "python -m tinygpt.train --data python --run-name code": "--data book.txt --steps 2",
@@ -71,9 +78,10 @@ def run(command, folder, *, fails=False):
 
 
 def write_book(folder):
-    """The text that the pages call book.txt, and a place for runs."""
+    """The text that the pages call book.txt, a small GPT-2 in its folder, and a place for runs."""
     lines = [f"The {n}th fox told the {n + 1}th hen to mind the gate.\n" for n in range(400)]
     (folder / "book.txt").write_text("".join(lines), encoding="utf-8")
+    shutil.copytree(ROOT / "tests/golden/gpt2/plain", folder / "gpt2-folder")
     (folder / "checkpoints").mkdir()
 
 
