@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tinygpt import commands, run_settings, training
-from tinygpt.config import TrainConfig
+from tinygpt.config import SamplingConfig, TrainConfig
 from tinygpt.errors import ConfigError
 from tinygpt.interactive import _seed
 
@@ -73,3 +73,24 @@ def test_an_empty_preset_or_settings_file_name_is_not_taken_for_none() -> None:
 def test_a_seed_of_thousands_of_digits_does_not_end_the_session() -> None:
     with pytest.raises(ConfigError, match="5000 digits"):
         _seed("9" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"max_new_tokens": 3.5}, "max_new_tokens is 3.5; it must be a whole number"),
+        ({"top_k": 2.0}, "top_k is 2.0"),
+        ({"window_hop": 2.5}, "window_hop is 2.5"),
+        ({"logprobs": True}, "logprobs is True"),
+        ({"stop_ids": (1, 1.5)}, "stop_ids is"),
+        ({"temperature": "1"}, "temperature is '1'; it must be a number"),
+        ({"top_p": False}, "top_p is False"),
+    ],
+)
+def test_sampling_settings_of_another_type_are_refused(settings, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        SamplingConfig(**settings)
+
+
+def test_one_stop_string_need_not_be_a_tuple():
+    assert SamplingConfig(stop="END").stop == ("END",)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tinygpt.choices import Question, ending_log_prob, read_questions, score
+from tinygpt.choices import Question, ending_log_probs, read_questions, score
 from tinygpt.config import ModelConfig
 from tinygpt.errors import DataError
 from tinygpt.model import GPT
@@ -21,6 +21,11 @@ def order_one(tokenizer, block_size=8):
     model = GPT(config, seed=1, dtype=np.float64)
     model.flat *= 20
     return model
+
+
+def ending_log_prob(model, tokenizer, context, ending):
+    (result,) = ending_log_probs(model, tokenizer, context, [ending])
+    return result
 
 
 def by_hand(model, ids, first):
@@ -49,6 +54,17 @@ def test_a_token_across_the_boundary_counts_to_the_ending():
     assert whole != [*BPE.encode("ab"), *BPE.encode("c")]
     expected = by_hand(model, [BPE.eot_id, *whole], 1)
     assert ending_log_prob(model, BPE, "ab", "c") == pytest.approx(expected)
+
+
+def test_all_endings_of_a_question_are_scored_from_the_same_place():
+    model = order_one(BPE)
+    merged, apart = BPE.encode("abc"), BPE.encode("aba")
+    assert len(merged) == 1 and len(apart) == 2 and apart[0] != merged[0]
+    both = ending_log_probs(model, BPE, "ab", ["c", "a"])
+    # "ab" is a token of its own before "a", and that is scored too
+    by_token = [by_hand(model, [BPE.eot_id, *ids], 1) for ids in (merged, apart)]
+    assert both == pytest.approx(by_token)
+    assert both[1] != pytest.approx(ending_log_prob(model, BPE, "ab", "a"))
 
 
 def test_without_a_context_the_ending_follows_an_end_of_text_where_there_is_one():

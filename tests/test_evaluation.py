@@ -9,7 +9,7 @@ import pytest
 
 from tinygpt import evaluate, tales, train
 from tinygpt.checkpoint import load_model
-from tinygpt.choices import ending_log_prob
+from tinygpt.choices import ending_log_probs
 from tinygpt.config import ModelConfig
 from tinygpt.errors import CheckpointError, ConfigError, DataError, TinyGPTError
 from tinygpt.evaluation import Evaluation, count_tales, evaluate_loss, text_bytes
@@ -206,7 +206,9 @@ def test_the_parts_of_a_text_can_be_named(home, capsys):
 def test_evaluate_prints_a_line_for_each_number(home, capsys):
     evaluate.main(["--run-name", "a"])
     names = [line[:17].strip() for line in capsys.readouterr().out.splitlines()]
-    assert names == ["loss", "perplexity", "bits per byte", "tokens", "checkpoint"]
+    assert names == [
+        "loss", "perplexity", "bits per byte", "tokens", "context", "stride", "checkpoint"
+    ]  # fmt: skip
 
 
 def test_tales_are_measured_story_by_story_beside_their_floor(home, capsys):
@@ -250,7 +252,7 @@ def test_evaluate_answers_questions(home, capsys):
     result = measured(capsys, "--run-name", "a", "--choices", "q.jsonl")
     assert (result["questions"], result["chance"]) == (3, 0.5)
     model, tokenizer = load_model("checkpoints/a")
-    mat, xyz = (ending_log_prob(model, tokenizer, one["context"], e) for e in one["choices"])
+    mat, xyz = ending_log_probs(model, tokenizer, one["context"], one["choices"])
     assert result["accuracy"] == pytest.approx(2 / 3 if mat > xyz else 1 / 3)
     with pytest.raises(DataError):
         evaluate.main(["--run-name", "a", "--choices", "nowhere.jsonl"])

@@ -1,6 +1,7 @@
 """The whole GPT: PyTorch's numbers, gradients with every option, and what a GPT must be."""
 
 import math
+import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
 
@@ -185,7 +186,7 @@ def test_one_token_at_a_time_equals_plain_also_after_a_reset():
     for _ in range(2):
         steps = [model.forward(ids[:, t : t + 1], kv=kv)[0] for t in range(ids.shape[1])]
         assert relative_error(np.concatenate(steps, axis=1), plain) < 1e-13
-        kv.reset()
+        kv.lengths[:] = 0
 
 
 def test_the_last_logits_alone_equal_the_last_of_all():
@@ -319,3 +320,19 @@ def test_cupy_gives_the_same_loss_and_gradients(dtype, bound):
     for path in named:
         if not path.endswith("qkv.b"):
             assert relative_error(named[path], reference[path]) < bound, path
+
+
+def test_reading_a_prompt_takes_the_memory_of_one_block_not_of_all():
+    """What forward needs besides weights and cache does not grow with the number of blocks."""
+    peaks = []
+    for n_layer in (1, 4):
+        config = ModelConfig(vocab_size=16, block_size=128, n_layer=n_layer, n_head=4, n_embd=32)
+        model, kv = GPT(config, seed=1), KVCache(config)
+        ids = np.zeros((1, 128), np.int64)
+        tracemalloc.start()
+        model.forward(ids, kv=kv, last=1)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    scores = 4 * 128 * 128 * 4  # bytes of one block's attention
+    assert peaks[1] < peaks[0] + scores / 2
+    assert peaks[1] < 3.5 * scores

@@ -253,10 +253,17 @@ class Highest:
         return 1 - 2.0**-53
 
 
-def test_a_guess_that_only_rounding_would_refuse_is_kept():
+def test_where_only_rounding_refuses_a_guess_the_token_is_drawn_from_p():
     q = np.array([0.7, 0.3])
     p = np.array([np.nextafter(np.nextafter(0.7, 0), 0), 0.3])
-    assert accept_or_resample(p, q, 0, Highest()) == (0, True)
+    assert accept_or_resample(p, q, 0, Highest()) == (1, False)
+
+
+def test_a_token_that_is_ruled_out_is_never_kept():
+    p, q = np.array([0.5, 0.5, 0.0]), np.array([0.5, 0.5, 1e-17])
+    rng = np.random.default_rng(0)
+    tokens = {accept_or_resample(p, q, 2, rng) for _ in range(50)}
+    assert tokens == {(0, False), (1, False)}
 
 
 # ---- passes -----------------------------------------------------------------------------------

@@ -64,32 +64,41 @@ def _question(line: str, where: str) -> Question:
     return Question(context, choices, answer)
 
 
-def ending_log_prob(model: GPT, tokenizer: Tokenizer, context: str, ending: str) -> float:
-    """ln P(ending | context): the sum over the ending's tokens, in nats.
+def ending_log_probs(
+    model: GPT, tokenizer: Tokenizer, context: str, endings: Sequence[str]
+) -> list[float]:
+    """ln P(ending | context) of each ending: the sum over its tokens, in nats.
 
-    Both are encoded together, so a token may lie across the boundary; it counts to the ending.
-    Without a context the ending follows an end-of-text; with a tokenizer that has none its first
-    token is not predicted. Of a context longer than the model's window, the end is read. Raises
-    DataError for an ending that leaves no token to predict, or more than the window has.
+    Context and ending are encoded together, so a token may lie across the boundary. All endings are
+    scored from the first token on in which one of them differs from the context alone: what is
+    scored besides is the same for all. Without a context they follow an end-of-text; with a
+    tokenizer that has none the first token is not predicted. Of a context longer than the model's
+    window, the end is read. Raises DataError for an ending that leaves no token to predict, or more
+    than the window has.
     """
     before = tokenizer.encode(context) if context else []
-    whole = tokenizer.encode(context + ending)
-    shared = next(
-        (i for i, (a, b) in enumerate(zip(before, whole, strict=False)) if a != b),
-        min(len(before), len(whole) - 1),
-    )
+    texts = [tokenizer.encode(context + ending) for ending in endings]
+    shared = min(_common(before, ids) for ids in texts)
     if shared == 0:  # nothing is left to predict the first token from
-        eot_id = tokenizer.eot_id
-        whole, shared = ([eot_id, *whole], 1) if eot_id is not None else (whole, 1)
-    n, block_size = len(whole) - shared, model.config.block_size
-    if not 1 <= n <= block_size:
-        raise DataError(
-            f"the ending {ending!r:.40} has {n} tokens to predict and the model reads 1 to "
-            f"{block_size}; make it longer or shorter, or give a context"
-        )
-    ids = np.array([whole[-(block_size + 1) :]])
-    targets = ids[:, -n:]
-    return -finite_loss(model, ids[:, :-1], targets) * targets.size
+        begin = [] if tokenizer.eot_id is None else [tokenizer.eot_id]
+        texts, shared = [[*begin, *ids] for ids in texts], 1
+    result = []
+    for ids, ending in zip(texts, endings, strict=True):
+        n, block_size = len(ids) - shared, model.config.block_size
+        if not 1 <= n <= block_size:
+            raise DataError(
+                f"the ending {ending!r:.40} has {n} tokens to predict and the model reads 1 to "
+                f"{block_size}; make it longer or shorter, or give a context"
+            )
+        row = np.array([ids[-(block_size + 1) :]])
+        result.append(-finite_loss(model, row[:, :-1], row[:, -n:]) * n)
+    return result
+
+
+def _common(before: Sequence[int], ids: Sequence[int]) -> int:
+    """How many tokens the context and a whole text begin with together; the last is not one."""
+    pairs = enumerate(zip(before, ids, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(before), len(ids) - 1))
 
 
 def score(
@@ -107,7 +116,7 @@ def score(
         raise DataError("there are no questions to answer; give at least one")
     right = right_per_byte = chance = 0.0
     for context, choices, answer in questions:
-        log_probs = [ending_log_prob(model, tokenizer, context, choice) for choice in choices]
+        log_probs = ending_log_probs(model, tokenizer, context, choices)
         per_byte = [p / len(c.encode()) for p, c in zip(log_probs, choices, strict=True)]
         right += int(np.argmax(log_probs)) == answer
         right_per_byte += int(np.argmax(per_byte)) == answer

@@ -189,10 +189,11 @@ class SamplingConfig:
     """How the next token is chosen, and when generation stops.
 
     `eos_id` None means the tokenizer's end-of-text, -1 means never; `window_hop` None means a
-    quarter of block_size. Raises ConfigError.
+    quarter of block_size. One text will do for `stop`. Raises ConfigError for a value of another
+    type or out of its range.
     """
 
-    max_new_tokens: int = _setting(200, "tokens to generate at most")
+    max_new_tokens: int = _setting(256, "tokens to generate at most")
     temperature: float = _setting(
         0.8, "above 1 is wilder, below 1 is safer, 0 always takes the likeliest"
     )
@@ -218,6 +219,22 @@ class SamplingConfig:
     )
 
     def __post_init__(self) -> None:
+        if isinstance(self.stop, str):
+            object.__setattr__(self, "stop", (self.stop,))
+        for name in ("max_new_tokens", "top_k", "eos_id", "window_hop", "logprobs", "stop_ids"):
+            value = getattr(self, name)
+            for one in value if name == "stop_ids" else (value,):
+                _require(
+                    one is None or type(one) is int,
+                    f"{name} is {value!r:.40}; it must be a whole number",
+                )
+        for name in ("temperature", "top_p", "min_p", "repetition_penalty", "presence_penalty",
+                     "frequency_penalty"):  # fmt: skip
+            value = getattr(self, name)
+            _require(
+                value is None or (isinstance(value, int | float) and type(value) is not bool),
+                f"{name} is {value!r:.40}; it must be a number",
+            )
         _require(
             self.max_new_tokens >= 1,
             f"max_new_tokens is {self.max_new_tokens}; it must be at least 1",

@@ -16,7 +16,7 @@ from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.errors import ConfigError, VocabularyError
 from tinygpt.kv_cache import KVCache
 from tinygpt.model import GPT
-from tinygpt.sampling import log_probs, next_probs, sample_next
+from tinygpt.sampling import draw, keep_top_k, log_probs, next_probs
 
 FinishReason = Literal["stop", "length", "cancelled"]
 
@@ -30,6 +30,15 @@ def window_start(n: int, block_size: int, hop: int) -> int:
     """
     beyond = max(0, n - block_size)
     return -(-beyond // hop) * hop  # rounded up
+
+
+def default_hop(block_size: int) -> int:
+    """A quarter of the window.
+
+    >>> default_hop(1024), default_hop(2)
+    (256, 1)
+    """
+    return max(1, block_size // 4)
 
 
 class LogProb(NamedTuple):
@@ -83,10 +92,7 @@ class Sample:
 
     def take(self, logits: Array) -> bool:
         """Draw the next token from its logits (V,); False when it ends the text."""
-        token = sample_next(
-            logits, self.sampling, self.rng, prompt=self.prompt_ids, output=self.ids
-        )
-        return self.add(token, logits)
+        return self.add(draw(self.probs(logits), self.rng.random()), logits)
 
     def add(self, token: int, logits: Array) -> bool:
         """Add a token that was drawn given these logits (V,); False when it ends the text."""
@@ -96,7 +102,7 @@ class Sample:
         if self.sampling.logprobs is not None:
             self.logprobs.append(_log_prob(logits, token, self.sampling.logprobs))
         self.say(token)
-        if len(self.ids) == self.sampling.max_new_tokens:
+        if len(self.ids) >= self.sampling.max_new_tokens:
             self.finish("length")
         return True
 
@@ -125,7 +131,7 @@ def _checked_ids(ids: Sequence[int], vocab_size: int) -> list[int]:
 
 def _checked_hop(sampling: SamplingConfig, block_size: int) -> int:
     if sampling.window_hop is None:
-        return max(1, block_size // 4)
+        return default_hop(block_size)
     if sampling.window_hop > block_size:
         raise ConfigError(
             f"window_hop is {sampling.window_hop} and the model's block_size is {block_size}; "
@@ -136,7 +142,8 @@ def _checked_hop(sampling: SamplingConfig, block_size: int) -> int:
 
 def _log_prob(logits: Array, token: int, n: int) -> LogProb:
     known = log_probs(logits)
-    best = np.argsort(-known, kind="stable")[:n].tolist()  # among equals the lower id first
+    best: list[int] = np.flatnonzero(np.isfinite(keep_top_k(known, n))).tolist() if n else []
+    best.sort(key=lambda i: -known[i])  # among equals the lower id stays first
     return LogProb(float(known[token]), [(i, float(known[i])) for i in best])
 
 

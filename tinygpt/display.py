@@ -4,10 +4,10 @@ import math
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from typing import TextIO, TypeVar
+from typing import TextIO
 
 from tinygpt.commands import on_colour
-from tinygpt.decoding import Sample
+from tinygpt.decoding import AnySample
 from tinygpt.generation import Generation
 from tinygpt.speculative import Speculation
 from tinygpt.threads import peak_memory
@@ -78,9 +78,6 @@ def listed(text: str, prob: float) -> str:
 def legend() -> str:
     """What the colours of `coloured` mean."""
     return "".join(coloured(f" from {p:g} ", p) for p in (0, *_BOUNDS))
-
-
-AnySample = TypeVar("AnySample", bound=Sample)
 
 
 class Stats:

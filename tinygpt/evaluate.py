@@ -159,6 +159,8 @@ def _measure(arguments: Namespace) -> dict[str, Any]:
         "perplexity": measured.perplexity,
         "bits_per_byte": measured.bits_per_byte(n_bytes) if n_bytes else None,
         "tokens": measured.tokens,
+        "context": context,
+        "stride": context if stride is None else stride,
     }
     if by_documents:
         results |= {"documents": len(texts)} | _tales(model, tokenizer, texts, results, arguments)

@@ -178,8 +178,7 @@ def count_tales(
 
 def text_bytes(ids: Array, tokenizer: ByteVocabulary) -> int:
     """How many bytes of text these ids stand for (end-of-text stands for none)."""
-    values, counts = np.unique(np.asarray(ids), return_counts=True)
+    counts = np.bincount(np.asarray(ids))
     return sum(
-        len(tokenizer.token_bytes(int(id))) * int(count)
-        for id, count in zip(values, counts, strict=True)
+        len(tokenizer.token_bytes(int(id))) * int(counts[id]) for id in np.flatnonzero(counts)
     )

@@ -11,6 +11,7 @@ from tinygpt.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, rea
 from tinygpt.config import ModelConfig, TrainConfig
 from tinygpt.corpus import Text, prepare_text
 from tinygpt.errors import ConfigError, VocabularyError
+from tinygpt.evaluation import text_bytes
 from tinygpt.params import named_views, parameter_count
 from tinygpt.tokenizers import Tokenizer
 
@@ -90,9 +91,7 @@ def doubt(config: TrainConfig, text: Text) -> str | None:
     """One sentence if the vocabulary that the run begins with hardly knows the text."""
     if config.init_from is None or text.tokenizer.name in ("bytes", "char"):
         return None
-    times = np.bincount(text.train)
-    n_bytes = sum(n * len(text.tokenizer.token_bytes(id)) for id, n in enumerate(times.tolist()))
-    each = n_bytes / len(text.train)
+    each = text_bytes(text.train, text.tokenizer) / len(text.train)
     if each >= FEW_BYTES:
         return None
     return (

@@ -228,6 +228,12 @@ def _refuse_contradictions(parser: argparse.ArgumentParser, args: argparse.Names
         parser.error("--interactive reads stdin itself; give the prompt as text")
     if (args.prompt or []).count("-") > 1:
         parser.error("--prompt - may be given once; stdin can be read only once")
+    ignored = {"--stats": args.stats, "--num-samples": args.num_samples > 1,
+               "--no-stream": args.no_stream, "--no-echo": args.no_echo,
+               "--max-length": "max_length" in args}  # fmt: skip
+    if args.interactive and any(ignored.values()):
+        flag = next(name for name, given in ignored.items() if given)
+        parser.error(f"--interactive and {flag} cannot go together; leave one out")
     if args.show_probs and (args.json or args.interactive):
         parser.error("--show-probs is for reading; with --json, say --logprobs 0")
     if args.logprobs is not None and not args.json:

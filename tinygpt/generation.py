@@ -171,14 +171,9 @@ def _checked_seed(seed: int) -> int:
 
 
 def _sampling(settings: dict[str, Any]) -> SamplingConfig:
-    stop = settings.get("stop", ())
-    return SamplingConfig(
-        **{
-            **settings,
-            "stop": (stop,) if isinstance(stop, str) else tuple(stop),
-            "stop_ids": tuple(settings.get("stop_ids", ())),
-        }
-    )
+    """SamplingConfig is hashable; here lists will do."""
+    lists = {name: tuple(v) for name, v in settings.items() if isinstance(v, list)}
+    return SamplingConfig(**{**settings, **lists})
 
 
 OnToken = Callable[[Generation], object]

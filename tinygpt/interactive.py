@@ -70,6 +70,7 @@ class Session:
         self._quiet = quiet
         self._out = sys.stdout if out is None else out
         self._page = ""
+        self._outgrown = False  # the page is longer than the window, and that was said
         self._replies = 0
 
     def run(self, prompts: Sequence[str] | None = None) -> None:
@@ -122,6 +123,10 @@ class Session:
             self._model, self._tokenizer, page or None, self._sampling,
             seed=seed, sample=self._replies,
         )  # fmt: skip
+        n, window = len(reply.prompt_ids), self._model.config.block_size
+        if n > window and not self._outgrown:
+            self._outgrown = True
+            self._note(f"(the page has {n} tokens and the model sees its last {window})\n")
         try:
             steps = draw_texts(self._model, [reply], guessing=self._guessing)
             show(reply, pieces(reply, steps), self._out)
@@ -138,7 +143,7 @@ class Session:
         elif name == "stop":
             self._sampling = replace(self._sampling, stop=() if value == "off" else (value,))
         elif name == "reset":
-            self._page, self._replies = "", 0
+            self._page, self._replies, self._outgrown = "", 0, False
         elif name == "settings":
             sys.stderr.write(self._settings())
         elif name == "history":

@@ -93,7 +93,3 @@ class KVCache:
         self.lengths[i] = self.lengths[-1]
         self.keys, self.values = self.keys[:, :-1], self.values[:, :-1]
         self.lengths = self.lengths[:-1]
-
-    def reset(self) -> None:
-        """Begin new texts."""
-        self.lengths[:] = 0

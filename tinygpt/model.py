@@ -154,6 +154,7 @@ class GPT:
             if keep and kv is None:
                 block_caches.append(x if config.recompute else cache)
             x = y
+            del y, cache  # or the caches of two blocks would live at once
         if kv is not None:
             kv.lengths += T
         if last is not None:

@@ -19,8 +19,8 @@ _GREATEST = float(np.finfo(np.float64).max)
 
 
 def apply_repetition_penalty(logits: Array, ids: Sequence[int], penalty: float) -> Array:
-    """Make every distinct token of `ids` less likely, once: divide positive logits, multiply
-    negative ones (CTRL, Keskar et al. 2019, section 4.1).
+    """Make every distinct token of `ids` less likely (for a penalty above 1), once: divide positive
+    logits, multiply negative ones; 0 stays, as in CTRL (Keskar et al. 2019, section 4.1).
 
     >>> apply_repetition_penalty(np.array([3.0, -1.0, 2.0]), [1, 0, 0], 2.0).tolist()
     [1.5, -2.0, 2.0]
@@ -98,11 +98,15 @@ def keep_top_p(logits: Array, p: float) -> Array:
     result = np.array(logits, dtype=np.float64)
     if p >= 1:
         return result
-    order = np.argsort(-result, kind="stable")
-    mass = np.cumsum(softmax(result)[order])
-    kept = np.searchsorted(mass, p) + 1  # up to and with the first place where mass >= p
-    result[order[kept:]] = -np.inf
-    return result
+    probs = softmax(result)
+    # tokens of at most (1 - p) / V each weigh at most 1 - p together: those kept are among the
+    # others, and sorting these alone is quick
+    likely = np.flatnonzero(probs * probs.size > 1 - p)
+    order = likely[np.argsort(-result[likely], kind="stable")]
+    kept = order[: np.searchsorted(np.cumsum(probs[order]), p) + 1]  # to the first mass >= p
+    nucleus = np.full_like(result, -np.inf)
+    nucleus[kept] = result[kept]
+    return nucleus
 
 
 def keep_min_p(logits: Array, min_p: float) -> Array:
@@ -161,7 +165,7 @@ def next_probs(
     greatest logit (the lowest id among equals).
 
     The repetition penalty counts the ids of prompt and output, the other two the output alone.
-    Raises TinyGPTError for NaN or infinity.
+    Raises TinyGPTError for NaN, +infinity, or nothing but -infinity.
 
     >>> next_probs(np.array([0.0, 1.0, 1.0]), SamplingConfig(temperature=0)).tolist()
     [0.0, 1.0, 0.0]

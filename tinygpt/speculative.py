@@ -1,18 +1,19 @@
 """Several tokens for one pass: guess what comes next, and let the model check all guesses at once.
 
-Reading one token costs a pass over all weights, and reading five hardly more. A cheap guesser, a
-smaller model or a look at what stood in the text before, proposes tokens; the model reads them in
-one pass and keeps those that it might have drawn itself. The rule by which it keeps them leaves
-its distribution exactly as it was (Leviathan et al. 2023; Chen et al. 2023).
+Reading one token costs a pass over all weights, and reading five need not cost five times that
+(benchmarks/speculate.py measures it). A cheap guesser, a smaller model or a look at what stood in
+the text before, proposes tokens; the model reads them in one pass and keeps those that it might
+have drawn itself. The rule by which it keeps them leaves its distribution exactly as it was
+(Leviathan et al. 2023; Chen et al. 2023).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from tinygpt.backend import Array, to_host
-from tinygpt.decoding import Sample, window_start
+from tinygpt.decoding import AnySample, Sample, default_hop, window_start
 from tinygpt.errors import ConfigError, VocabularyError
 from tinygpt.kv_cache import KVCache
 from tinygpt.model import GPT
@@ -35,10 +36,11 @@ def accept_or_resample(
     >>> (np.bincount(tokens) / 4000).round(1).tolist()  # kept in 1 of 3, else 0 or 1, as 0.3 : 0.1
     [0.5, 0.2, 0.3]
     """
-    # subtle: where p is nowhere above q they are equal but for rounding, and no rest to draw from
-    if rng.random() * q[guess] < p[guess] or np.all(p <= q):
+    if rng.random() * q[guess] < p[guess]:
         return guess, True
-    return draw(np.maximum(p - q, 0.0), rng.random()), False
+    rest = np.maximum(p - q, 0.0)
+    # subtle: without a rest p and q are equal but for rounding, and p itself is right
+    return draw(rest if rest.any() else p, rng.random()), False
 
 
 class Guess(NamedTuple):
@@ -91,7 +93,7 @@ class DraftModel:
         for _ in range(most):
             # the draft's window is its own: a guess may come from anywhere, if only its
             # distribution is told
-            start = window_start(len(text), self._block_size, max(1, self._block_size // 4))
+            start = window_start(len(text), self._block_size, default_hop(self._block_size))
             logits = self._reader.logits(text[start:])[0]
             probs = sample.probs(logits, [token for token, _ in guesses])
             guesses.append(Guess(draw(probs, sample.rng.random()), probs))
@@ -135,9 +137,6 @@ class PromptLookup:
         probs = np.zeros(self._vocab_size)
         probs[token] = 1.0
         return probs
-
-
-AnySample = TypeVar("AnySample", bound=Sample)
 
 
 class Speculation:

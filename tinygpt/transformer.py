@@ -57,6 +57,8 @@ def attention_forward(
     y = get_xp(x).empty_like(x)
     _, att_cache = causal_attention_forward(q, k, v, mask=mask, out=heads(y, n_head))
     y, proj_cache = linear_forward(y, **p["proj"])
+    if kv is not None:
+        return y, ()  # no way back past the keys of others, so nothing need outlive this line
     return y, (qkv_cache, att_cache, proj_cache, n_head)
 
 

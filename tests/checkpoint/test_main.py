@@ -127,3 +127,12 @@ def test_a_damaged_file_is_one_sentence_on_stderr_and_exit_code_1(saved):
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"error: {saved} is damaged") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_slim_keeps_how_weights_are_stored_unless_told(tmp_path, capsys, saved, dtype):
+    stored, again = tmp_path / "stored.h5", tmp_path / "again.h5"
+    shown(capsys, "slim", saved, stored, "--dtype", dtype)
+    shown(capsys, "slim", stored, again)
+    assert read_outline(again).dtype == dtype
+    assert again.stat().st_size <= stored.stat().st_size

@@ -27,7 +27,7 @@ def build_parser() -> Parser:
     parser.add_argument("target", metavar="TO", nargs="?", help="slim: the new file (ends in .h5)")
     parser.add_argument(
         "--dtype",
-        choices=("float16", "float32"),
+        choices=("float16", "float32", "float64"),
         help="slim: how the weights are stored; float16 halves the file (default float32)",
     )
     return parser
@@ -61,13 +61,13 @@ def _verify(args: Namespace) -> str:
 
 
 def _slim(args: Namespace) -> str:
-    from tinygpt.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
+    from tinygpt.checkpoint import find_checkpoint, load_checkpoint, read_outline, save_checkpoint
     from tinygpt.errors import CheckpointError
 
     source, target = find_checkpoint(args.source), Path(args.target)
     if target.exists():
         raise CheckpointError(f"{target} exists already; give another name, or move it away")
-    loaded, dtype = load_checkpoint(source, verify=True), args.dtype or "float32"
+    loaded, dtype = load_checkpoint(source, verify=True), args.dtype or read_outline(source).dtype
     save_checkpoint(
         target,
         config=loaded.config,

@@ -33,7 +33,10 @@ _PARTS = {
 
 
 def read_config(folder: Path) -> ModelConfig:
-    """The model that config.json describes.   Raises CheckpointError unless it is a plain GPT-2."""
+    """The model that config.json describes, without dropout: a run chooses its own.
+
+    Raises CheckpointError unless it is a plain GPT-2.
+    """
     path = folder / "config.json"
     values = read_json(path)
     require("model_type" in values, f"{path} names no model_type; a GPT-2's says gpt2")
@@ -66,7 +69,8 @@ def config_values(config: ModelConfig, eot_id: int | None) -> dict[str, Any]:
         **{name: computed[0] for name, computed in _COMPUTED.items()},
         **{theirs: getattr(config, ours) for ours, theirs in _SIZES.items()},
         "n_inner": None,
-        **{f"{where}_pdrop": config.dropout for where in ("attn", "embd", "resid")},
+        "attn_pdrop": 0.0,  # ours acts after the embeddings and on the two branches of a block
+        **{f"{where}_pdrop": config.dropout for where in ("embd", "resid")},
         "bos_token_id": eot_id,
         "eos_token_id": eot_id,
     }
