@@ -28,7 +28,7 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--dtype",
         choices=("float16", "float32", "float64"),
-        help="slim: how the weights are stored; float16 halves the file (default float32)",
+        help="slim: how the weights are stored; float16 halves the file (default: as they are)",
     )
     return parser
 
