@@ -26,12 +26,12 @@ EXAMPLES = """\
   python -m tinygpt.generate                                   the shipped model, from nothing
   python -m tinygpt.generate --prompt "Once upon a time" --temperature 0.5 --seed 7
   python -m tinygpt.generate --run-name shakespeare --step 1000 --prompt "ROMEO:" --top-k 40
-  python -m tinygpt.generate --prompt "def " --stop "class" --num-samples 3 --top-p 0.9
+  python -m tinygpt.generate --prompt "Long ago," --stop "." --num-samples 3 --top-p 0.9
   python -m tinygpt.generate --min-p 0.1 --temperature 1.5     wild, but never absurd
   python -m tinygpt.generate --repetition-penalty 1.1 --presence-penalty 0.5 --frequency-penalty 0.2
   python -m tinygpt.generate --max-new-tokens 1000 --window-hop 1 --eos-id -1 --stop-id 10
   python -m tinygpt.generate --num-samples 1000 --batch-size 100 --no-stream --quiet > samples.txt
-  python -m tinygpt.generate --prompt "import " --show-probs   how likely was each token?
+  python -m tinygpt.generate --prompt "Not so " --show-probs   how likely was each token?
   python -m tinygpt.generate --json --logprobs 5               the same, and what else was likely
   python -m tinygpt.generate --stats --device cpu --dtype float64
   python -m tinygpt.generate --checkpoint gpt2.h5 --tokenizer gpt2 --prompt "The meaning of"

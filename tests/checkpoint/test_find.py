@@ -60,19 +60,19 @@ def test_a_step_is_found_by_its_number(here):
 
 
 def test_without_a_name_the_shipped_model_is_meant(here):
-    touch("checkpoints/python.h5")
-    assert find_checkpoint(None) == Path("checkpoints/python.h5")
+    touch("checkpoints/tales.h5")
+    assert find_checkpoint(None) == Path("checkpoints/tales.h5")
 
 
 def test_an_error_lists_what_is_there(here):
-    touch("checkpoints/foo/best.h5", "checkpoints/foo/log.jsonl", "checkpoints/python.h5")
+    touch("checkpoints/foo/best.h5", "checkpoints/foo/log.jsonl", "checkpoints/tales.h5")
     with pytest.raises(CheckpointError, match=r"checkpoints/foo has best\.h5$"):
         find_checkpoint("checkpoints/foo")
     with pytest.raises(CheckpointError, match=r"checkpoints/foo has best\.h5$"):
         find_checkpoint("checkpoints/foo/worst")
-    with pytest.raises(CheckpointError, match=r"checkpoints has python\.h5, foo/$"):
+    with pytest.raises(CheckpointError, match=r"checkpoints has tales\.h5, foo/$"):
         find_checkpoint("bar")
-    with pytest.raises(CheckpointError, match=r"checkpoints has python\.h5, foo/$"):
+    with pytest.raises(CheckpointError, match=r"checkpoints has tales\.h5, foo/$"):
         find_checkpoint(None, run_name="bar")
 
 

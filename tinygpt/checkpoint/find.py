@@ -6,7 +6,7 @@ from pathlib import Path
 from tinygpt.errors import CheckpointError
 
 RUNS = Path("checkpoints")  # below the current folder
-SHIPPED = "python.h5"  # the model that comes with tinygpt
+SHIPPED = "tales.h5"  # the model that comes with tinygpt
 
 
 def find_checkpoint(
