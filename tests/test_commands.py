@@ -46,6 +46,7 @@ def test_underscores_and_dashes_are_the_same_in_flags_but_not_in_values():
     parser.add_argument("--prompt")
     args = parser.parse_args(["--top_k=a_b", "--prompt", "--x y_z"])
     assert (args.top_k, args.prompt) == ("a_b", "--x y_z")
+    assert parser.parse_args(["--prompt", "--a_rate=0.1 is"]).prompt == "--a_rate=0.1 is"
 
 
 def test_a_users_mistake_is_one_sentence_and_exit_code_1():

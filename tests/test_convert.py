@@ -297,6 +297,8 @@ DAMAGES = {
     "inner": (config(n_inner=99), r"n_inner = 99 and tinygpt computes 4 \* n_embd = 48"),
     "heads": (config(n_head=5), r"describes no model: n_embd is 12 and n_head is 5"),
     "sizes": (config(n_layer="2"), r"describes no model: n_layer is '2'"),
+    "true": (config(n_layer=True), r"describes no model: n_layer is True"),
+    "too many ids": (config(vocab_size=400_000), r"wte\.weight"),
     "other config": (config(n_layer=3), r"lacks the tensor h\.2\.attn\.c_attn\.weight"),
     "fewer layers": (config(n_layer=1), r"has the tensor 'h\.1\..*', which a GPT-2 has not"),
     "other width": (config(n_embd=24), r"wte\.weight with shape \(290, 12\) .* \(290, 24\)"),

@@ -384,7 +384,7 @@ TINY = ("--run-name", "tiny")
         ((*TINY, "--seed", "-3", "--interactive"), "seed is -3"),
         ((*TINY, "--prompt", "\udcff"), ""),
         ((*CHAR, "--prompt", "xyz"), "'x'"),
-        ((*CHAR, "--tokenizer", "bytes", "--prompt", "abc"), "token id 97"),
+        ((*CHAR, "--tokenizer", "bytes", "--prompt", "abc"), "257 ids and the model 9"),
         (("--checkpoint", "absent.h5"), "absent.h5"),
         ((*TINY, "--draft", "absent.h5"), "absent.h5"),
         ((*TINY, "--draft", "char.h5"), "trained with another vocabulary"),

@@ -101,6 +101,16 @@ def _common(before: Sequence[int], ids: Sequence[int]) -> int:
     return next((i for i, (a, b) in pairs if a != b), min(len(before), len(ids) - 1))
 
 
+def _right(scores: list[float], answer: int) -> float:
+    """1 where the answer has the highest score, 0 where another has; a tie is a guess.
+
+    >>> _right([-1.0, -2.0], 0), _right([-1.0, -1.0], 0), _right([-1.0, -2.0], 1)
+    (1.0, 0.5, 0.0)
+    """
+    best = max(scores)
+    return (scores[answer] == best) / scores.count(best)
+
+
 def score(
     model: GPT,
     tokenizer: Tokenizer,
@@ -118,8 +128,8 @@ def score(
     for context, choices, answer in questions:
         log_probs = ending_log_probs(model, tokenizer, context, choices)
         per_byte = [p / len(c.encode()) for p, c in zip(log_probs, choices, strict=True)]
-        right += int(np.argmax(log_probs)) == answer
-        right_per_byte += int(np.argmax(per_byte)) == answer
+        right += _right(log_probs, answer)
+        right_per_byte += _right(per_byte, answer)
         chance += 1 / len(choices)
         if done:
             done()

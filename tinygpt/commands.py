@@ -7,7 +7,6 @@ import argparse
 import contextlib
 import io
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TextIO
@@ -31,15 +30,14 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         given = list(sys.argv[1:] if args is None else args)
-        return super().parse_known_args([_with_dashes(a) for a in given], namespace)
+        return super().parse_known_args([self._with_dashes(a) for a in given], namespace)
 
-
-def _with_dashes(argument: str) -> str:
-    """`--top_k=5` -> `--top-k=5`; values keep their underscores."""
-    flag, equals, value = argument.partition("=")
-    if not re.fullmatch(r"--\w[\w-]*", flag):
-        return argument
-    return flag.replace("_", "-") + equals + value
+    def _with_dashes(self, argument: str) -> str:
+        """`--top_k=5` -> `--top-k=5`, if that is a flag: values and texts stay as they are."""
+        flag, equals, value = argument.partition("=")
+        dashed = flag.replace("_", "-")
+        known = flag.startswith("--") and dashed in self._option_string_actions
+        return dashed + equals + value if known else argument
 
 
 def has_colours(stream: TextIO) -> bool:

@@ -44,7 +44,7 @@ class ModelConfig:
         for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
             value = getattr(self, name)
             _require(
-                isinstance(value, int) and value > 0,
+                type(value) is int and value > 0,
                 f"{name} is {value!r:.40}; it must be a whole number of at least 1",
             )
             most = _MOST.get(name, 10**9)
@@ -221,20 +221,7 @@ class SamplingConfig:
     def __post_init__(self) -> None:
         if isinstance(self.stop, str):
             object.__setattr__(self, "stop", (self.stop,))
-        for name in ("max_new_tokens", "top_k", "eos_id", "window_hop", "logprobs", "stop_ids"):
-            value = getattr(self, name)
-            for one in value if name == "stop_ids" else (value,):
-                _require(
-                    one is None or type(one) is int,
-                    f"{name} is {value!r:.40}; it must be a whole number",
-                )
-        for name in ("temperature", "top_p", "min_p", "repetition_penalty", "presence_penalty",
-                     "frequency_penalty"):  # fmt: skip
-            value = getattr(self, name)
-            _require(
-                value is None or (isinstance(value, int | float) and type(value) is not bool),
-                f"{name} is {value!r:.40}; it must be a number",
-            )
+        self._require_types()
         _require(
             self.max_new_tokens >= 1,
             f"max_new_tokens is {self.max_new_tokens}; it must be at least 1",
@@ -273,3 +260,25 @@ class SamplingConfig:
             f"logprobs is {self.logprobs}; it must be at least 0 (the chosen token alone)",
         )
         _require("" not in self.stop, "a stop string is empty; give at least one character")
+
+    def _require_types(self) -> None:
+        optional = ("top_k", "top_p", "min_p", "eos_id", "window_hop", "logprobs")
+        for name in ("max_new_tokens", "top_k", "eos_id", "window_hop", "logprobs"):
+            value = getattr(self, name)
+            _require(
+                type(value) is int or (value is None and name in optional),
+                f"{name} is {value!r:.40}; it must be a whole number",
+            )
+        for name in ("temperature", "top_p", "min_p", "repetition_penalty", "presence_penalty",
+                     "frequency_penalty"):  # fmt: skip
+            value = getattr(self, name)
+            _require(
+                type(value) in (int, float) or (value is None and name in optional),
+                f"{name} is {value!r:.40}; it must be a number",
+            )
+        for name, kind, what in (("stop", str, "texts"), ("stop_ids", int, "whole numbers")):
+            value = getattr(self, name)
+            _require(
+                isinstance(value, tuple) and all(type(one) is kind for one in value),
+                f"{name} is {value!r:.40}; it must be a tuple of {what}",
+            )

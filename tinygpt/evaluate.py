@@ -140,8 +140,9 @@ def _measure(arguments: Namespace) -> dict[str, Any]:
     model = GPT(
         checkpoint.config, to_device(checkpoint.flat, xp), dtype=checkpoint.flat.dtype, xp=xp
     )
-    if arguments.choices:
-        if arguments.data or arguments.context is not None or arguments.stride is not None:
+    if arguments.choices is not None:
+        flags = ("data", "part", "stories", "context", "stride")
+        if any(getattr(arguments, name) is not None for name in flags):
             raise ConfigError("--choices reads questions, not a text; leave the text's flags out")
         return _answers(model, tokenizer, arguments.choices) | {"checkpoint": str(path)}
     context, stride = _context(arguments, model.config.block_size)

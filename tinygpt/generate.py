@@ -260,6 +260,11 @@ def _load(args: argparse.Namespace) -> "tuple[GPT, Tokenizer]":
     model, tokenizer = load_model(path, device=_device(args), dtype=args.dtype)
     if args.tokenizer is not None:
         tokenizer = make_tokenizer(args.tokenizer, "")
+        if tokenizer.vocab_size != model.config.vocab_size:
+            raise ConfigError(
+                f"--tokenizer {args.tokenizer} has {tokenizer.vocab_size:,} ids and the model "
+                f"{model.config.vocab_size:,}; leave it out to use the model's own"
+            )
     return model, tokenizer
 
 

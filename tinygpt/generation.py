@@ -165,8 +165,8 @@ def fresh_seed() -> int:
 
 
 def _checked_seed(seed: int) -> int:
-    if seed < 0:
-        raise ConfigError(f"seed is {seed}; it must be a whole number of at least 0")
+    if type(seed) is not int or seed < 0:
+        raise ConfigError(f"seed is {seed!r:.40}; it must be a whole number of at least 0")
     return seed
 
 

@@ -23,11 +23,12 @@ def from_gpt2(folder: Path, path: Path) -> None:
     require(not path.exists(), f"{path} exists already; give another name, or move it away")
     require(folder.is_dir(), f"there is no folder {folder}; name one that holds a config.json")
     config = read_config(folder)
+    flat = read_weights(folder, config)  # first: its shapes show what config.json says to be true
     save_checkpoint(
         path,
         config=config,
         tokenizer=read_tokenizer(folder, config.vocab_size),
-        flat=read_weights(folder, config),
+        flat=flat,
         state={"converted_from": folder.resolve().name},
     )
 
