@@ -289,6 +289,8 @@ def test_dry_run_and_explain_speak_of_this_run_and_write_nothing(home, capsys):
     begin("a", "--tokenizer", "bytes", "--explain")
     words = capsys.readouterr().out
     assert "5.55 = ln 257" in words
+    begin("a", "--tokenizer", "bytes", "--explain", "--sample-every", "5")
+    assert "letters, words, sentences." in capsys.readouterr().out
     assert max(map(len, words.splitlines())) <= 88
     assert not (home / "checkpoints").exists()
 

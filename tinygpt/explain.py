@@ -241,8 +241,10 @@ def _the_numbers(plan: Plan) -> dict[str, str]:
         "ETA": "The time left.",
     }
     if config.sample_every:
-        meanings["says"] = f"Text from the model, every {config.sample_every} steps and at the "
-        "end: noise at first, then letters, words, sentences."
+        meanings["says"] = (
+            f"Text from the model, every {config.sample_every} steps and at the end: noise at "
+            "first, then letters, words, sentences."
+        )
     return meanings
 
 
