@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygpt.config import ModelConfig
 from tinygpt.model import GPT
-from tinygpt.sampling import sample_next
+from tinygpt.sampling import draw, next_probs
 
 
 def random_model(
@@ -28,9 +28,10 @@ def plain_loop(model, ids, sampling, rng, stop_ids=()):
         n = len(known)
         s = 0 if n <= block_size else math.ceil((n - block_size) / hop) * hop
         logits, _ = model.forward(np.array([known[s:n]]))
-        chosen = sample_next(
-            logits[0, -1], sampling, rng, prompt=known[: len(ids)], output=known[len(ids) :]
+        probs = next_probs(
+            logits[0, -1], sampling, prompt=known[: len(ids)], output=known[len(ids) :]
         )
+        chosen = draw(probs, rng.random())  # one uniform number per token, whatever the settings
         if chosen in stop_ids:
             break
         known.append(chosen)

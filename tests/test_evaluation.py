@@ -84,9 +84,9 @@ def test_a_context_or_stride_that_cannot_be_is_refused(context, stride):
 class Reciter(GPT):
     """A model that tells its texts by heart, one after the other."""
 
-    def __init__(self, texts):
+    def __init__(self, texts, block_size=1500):
         self.tokenizer = make_tokenizer("bytes", "")
-        super().__init__(ModelConfig(257, 1500, 1, 1, 2), seed=0)
+        super().__init__(ModelConfig(257, block_size, 1, 1, 2), seed=0)
         self.rows = [[256, *self.tokenizer.encode(text), 256] for text in texts]
         self.told = -1
 
@@ -110,6 +110,13 @@ def test_only_whole_tales_that_end_by_themselves_are_counted():
         model, model.tokenizer, 5, seed=1, batch_size=1, done=lambda: seen.append(model.told)
     )
     assert (found, seen) == (2, [-1, 0, 1, 2, 3])
+
+
+def test_a_tale_that_only_the_windows_end_has_ended_is_not_counted():
+    tale = tales.generate(np.random.default_rng(3))
+    for block_size, found in ((len(tale), 0), (len(tale) + 1, 1)):
+        model = Reciter([tale], block_size)
+        assert count_tales(model, model.tokenizer, 1, seed=1, batch_size=1) == found
 
 
 def test_threads_and_batches_do_not_change_the_loss():
@@ -235,6 +242,7 @@ def test_tales_are_measured_story_by_story_beside_their_floor(home, capsys):
         (["--stride", "0"], "choose a context"),
         (["--context", "4", "--stride", "5"], "choose a context"),
         (["--samples", "-1"], "--samples is -1"),
+        (["--threads", "-7"], "--threads is -7"),
         (["--data", "tales", "--stories", "0"], "at least one story"),
         (["--data", "tales", "--part", "val"], "has no parts"),
         (["--data", "text.txt", "--stories", "3"], "goes with --data tales"),

@@ -335,4 +335,4 @@ def test_reading_a_prompt_takes_the_memory_of_one_block_not_of_all():
         tracemalloc.stop()
     scores = 4 * 128 * 128 * 4  # bytes of one block's attention
     assert peaks[1] < peaks[0] + scores / 2
-    assert peaks[1] < 3.5 * scores
+    assert peaks[1] < 2.5 * scores  # the scores, and no cache that nobody will go back through

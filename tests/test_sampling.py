@@ -23,7 +23,6 @@ from tinygpt.sampling import (
     keep_top_p,
     log_probs,
     next_probs,
-    sample_next,
     softmax,
 )
 
@@ -226,7 +225,7 @@ def test_draws_follow_the_distribution():
     rng = np.random.default_rng(7)
     config = SamplingConfig(temperature=1)
     n = 4000
-    seen = np.bincount([sample_next(x, config, rng) for _ in range(n)], minlength=4)
+    seen = np.bincount([draw(next_probs(x, config), rng.random()) for _ in range(n)], minlength=4)
     expected = n * np.exp(x)
     chi2 = float(((seen - expected) ** 2 / expected).sum())
     assert chi2 < 16.27  # three degrees of freedom, one in a thousand
@@ -242,4 +241,4 @@ def test_inputs_are_not_written_and_float32_is_sampled_in_float64():
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 def test_logits_that_are_not_numbers_are_refused_in_a_sentence(broken):
     with pytest.raises(TinyGPTError, match="not numbers"):
-        sample_next(np.array([0.0, broken]), SamplingConfig(), np.random.default_rng(0))
+        next_probs(np.array([0.0, broken]), SamplingConfig())

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import sys
 import threading
 import time
 
@@ -10,7 +11,13 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from tinygpt import threads
-from tinygpt.threads import WorkerPool, keep_freed_memory, replace_file, sync_folder
+from tinygpt.threads import (
+    WorkerPool,
+    keep_freed_memory,
+    replace_file,
+    sync_folder,
+    written_beside,
+)
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -91,6 +98,24 @@ def test_a_file_is_replaced_whole(tmp_path):
     new.write_text("new")
     replace_file(new, old)
     assert old.read_text() == "new" and not new.exists()
+
+
+def test_a_link_stays_one_and_what_it_points_to_is_written(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    link.symlink_to(target)
+    with written_beside(link) as file:
+        file.write(b"new")
+    assert link.is_symlink() and target.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
+def test_a_device_is_not_replaced_by_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="not a file"), written_beside(pipe):
+        pass
+    assert [entry.name for entry in tmp_path.iterdir()] == ["pipe"] and pipe.is_fifo()
 
 
 def test_memory_is_unknown_where_there_is_no_proc(monkeypatch):

@@ -278,6 +278,20 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(home):
     assert state["steps"] == 1000000
 
 
+def test_a_run_that_nobody_watches_any_more_goes_on_to_its_end(home):
+    read_end, write_end = os.pipe()
+    os.close(read_end)  # as `2>&1 | head` leaves it
+    words = ["--data", "text.txt", "--run-name", "a", *MODEL, "--steps", "6"]
+    subprocess.run(
+        [sys.executable, "-m", "tinygpt.train", *words],
+        stderr=write_end,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        timeout=60,
+    )
+    os.close(write_end)
+    assert load_checkpoint("checkpoints/a/final.h5").state["step"] == 6
+
+
 def test_dry_run_and_explain_speak_of_this_run_and_write_nothing(home, capsys):
     begin("a", "--tokenizer", "bytes", "--dry-run")
     numbers = capsys.readouterr().out

@@ -99,7 +99,7 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate and print.   Raises TinyGPTError."""
     arguments = build_parser().parse_args(argv)
-    for name in ("seed", "samples"):
+    for name in ("seed", "samples", "threads"):
         if getattr(arguments, name) < 0:
             raise ConfigError(f"--{name} is {getattr(arguments, name)}; give at least 0")
     from tinygpt.threads import keep_freed_memory
@@ -148,7 +148,7 @@ def _measure(arguments: Namespace) -> dict[str, Any]:
     context, stride = _context(arguments, model.config.block_size)
     by_documents = arguments.data == "tales" or measured_by_documents(checkpoint)
     texts = _texts(checkpoint, arguments, by_documents)
-    workers = 1 if xp is not np else (max(0, arguments.threads) or default_workers())
+    workers = 1 if xp is not np else (arguments.threads or default_workers())
     tokens = sum(len(ids) - 1 for ids in texts)
     with WorkerPool(workers) as pool, _bar("reading", tokens, "tokens") as bar:
         measured = evaluate_loss(

@@ -53,10 +53,14 @@ class Progress:
             self._write("\n")
 
     def _write(self, text: str) -> None:
-        """Nobody may be reading any more (`2>&1 | head`): no reason to lose a run."""
-        with contextlib.suppress(OSError):
-            self._stream.write(text)
-            self._stream.flush()
+        write_unless_closed(self._stream, text)
+
+
+def write_unless_closed(stream: TextIO, text: str) -> None:
+    """Nobody may be reading any more (`2>&1 | head`): no reason to lose a run."""
+    with contextlib.suppress(OSError):
+        stream.write(text)
+        stream.flush()
 
 
 def duration(seconds: float) -> str:

@@ -193,16 +193,3 @@ def next_probs(
     if sampling.min_p is not None:
         logits = keep_min_p(logits, sampling.min_p)
     return softmax(logits)
-
-
-def sample_next(
-    logits: Array,
-    sampling: SamplingConfig,
-    rng: np.random.Generator,
-    *,
-    prompt: Sequence[int] = (),
-    output: Sequence[int] = (),
-) -> int:
-    """Choose the next token from logits (V,), as `next_probs` has them. One uniform number per
-    token, whatever the settings."""
-    return draw(next_probs(logits, sampling, prompt=prompt, output=output), rng.random())

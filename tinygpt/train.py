@@ -10,6 +10,7 @@ from typing import Any
 from tinygpt.commands import Parser, run
 from tinygpt.errors import BackendError, ConfigError
 from tinygpt.presets import describe_presets
+from tinygpt.progress import Progress, write_unless_closed
 from tinygpt.run_settings import add_flags, collect, given_flags, run_folder
 
 EXAMPLES = f"""\
@@ -100,7 +101,6 @@ def _train(settings: dict[str, Any], arguments: Namespace) -> int:
     from tinygpt.config import TrainConfig
     from tinygpt.fine_tuning import doubt, inherit
     from tinygpt.plot import plot_losses
-    from tinygpt.progress import Progress
     from tinygpt.threads import keep_freed_memory
     from tinygpt.training import resume_run, start_run
 
@@ -154,7 +154,7 @@ def _train(settings: dict[str, Any], arguments: Namespace) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201
+    write_unless_closed(sys.stderr, text + "\n")
 
 
 class _Interrupt:
