@@ -1,10 +1,16 @@
 """What every test runs under: strict floating point, and hypothesis within a time budget."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and so would the
+# processes that they start, which are to be interrupted. After a handler they begin as by default.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("dev", max_examples=25, deadline=None)
 settings.register_profile(
