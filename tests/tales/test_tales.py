@@ -204,18 +204,20 @@ def test_the_entropy_is_the_mean_loss_of_the_right_model(sample):
 def few_words(turn, n=2):
     """The grammar of tales with so many words a category, at each turn the next ones.
 
-    Of persons there are as many of either pronoun.
+    Of people there are as many of either pronoun.
     """
 
     def few(words):
         return [words[(turn + i) % len(words)] for i in range(n)]
 
-    she, he = (
-        [word for word in CATEGORIES["person"] if word.forms["he"] == pronoun]
-        for pronoun in ("she", "he")
-    )
     categories = {name: few(words) for name, words in CATEGORIES.items()}
-    return Grammar(THINGS | PROMISES, RULES, categories | {"person": few(she) + few(he)})
+    for people in ("hero", "friend"):
+        she, he = (
+            [word for word in CATEGORIES[people] if word.forms["he"] == pronoun]
+            for pronoun in ("she", "he")
+        )
+        categories[people] = few(she) + few(he)
+    return Grammar(THINGS | PROMISES, RULES, categories)
 
 
 def check_unambiguous(grammar):
@@ -270,7 +272,7 @@ def test_alternatives_draw_the_same_variables():
     [
         "{hero} sat[.|. He slept.]",
         "[{hero.He}|{hero.He}] sat.",
-        "{friend=person} said that [{hero.he}|{friend.he}] sat.",  # if their pronouns agree
+        "{friend=friend} said that [{hero.he}|{friend.he}] sat.",  # if their pronouns agree
         "One {day=day} the sky turned black.",  # so begins another plot
     ],
 )

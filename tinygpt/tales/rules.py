@@ -6,10 +6,10 @@ the friend is.
 
 RULES = {
     "open": """
-[[Once upon a time|Long ago|Not so long ago|Many summers ago|In my grandmother's day], {hero=person}
+[[Once upon a time|Long ago|Not so long ago|Many summers ago|In my grandmother's day], {hero=hero}
     the {trait=trait} {kind=animal} lived in {home=home.a} <where>.|In {home=home.a} <where> there
-    lived {hero=person} the {trait=trait} {kind=animal}.|{hero=person} the {trait=trait}
-    {kind=animal} lived in {home=home.a} <where>.|This is the story of {hero=person} the
+    lived {hero=hero} the {trait=trait} {kind=animal}.|{hero=hero} the {trait=trait}
+    {kind=animal} lived in {home=home.a} <where>.|This is the story of {hero=hero} the
     {trait=trait} {kind=animal}, who lived in {home=home.a} <where>.]
 """,
     "where": """
@@ -20,7 +20,7 @@ RULES = {
     "pal": "[best friend|neighbour|old friend|good friend|dear friend|playmate]",
     "time": "[morning|afternoon|evening]",
     "end": """
-[[From then on|From that day on|After that], {hero} and {friend} [dined|sang|danced|cooked] together
+[[From then on|From that day on|After that], {hero} and {friend} [dined|cooked|worked|played] together
     in {home.the}.|That night {friend} [sang|danced|told jokes] in {home.the} [until dawn|for
     hours|till the candles went out].|So {hero} went [home|back] to {home.the}
     [whistling|singing|smiling], and {friend} [went too|waved].|[These days|Nowadays|Now] {friend}

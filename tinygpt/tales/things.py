@@ -10,7 +10,7 @@ THINGS = {
 [But one|Then, one] {sky=sky} <time>, it was gone.
 "{cry=cry}!" cried {hero}, and looked [under the bed|behind the stove|in every cupboard|up the
     chimney], but there was only [a button|a heap of dust|a very surprised spider|half a sandwich].
-[In the lane|At the corner|On the road], {hero.he} met {friend=person} the {kin=animal}, who was
+[In the lane|At the corner|On the road], {hero.he} met {friend=friend} the {kin=beast}, who was
     [carrying|eating|proudly holding] {food=food.a}.
 "Have you seen my {look} {thing}?" asked {hero}.
 ["No," said {friend}, "but [I am good at looking|two can look better than one].|"Not today," said
@@ -33,7 +33,7 @@ One {sky=sky} <time>, {hero.he} found {look=look.a} {thing=thing} {place=place.a
 So {hero.he} [hung up a sign|wrote a notice|put up a note]: "Found {place.at}: {look.a} {thing}.
     Please come to {home.the}."
 [The very next day|Before supper|At midnight] there was a [knock|tap|thump] at the door. Outside
-    stood {friend=person} the {kin=animal}, [out of breath|red in the face|hat in hand].
+    stood {friend=friend} the {kin=beast}, [out of breath|red in the face|hat in hand].
 "{cry}! [Is it true|Can it be]?" asked {friend}. "I lost it {place.at}, [and I have looked
     everywhere|and I have not slept since|on my birthday]."
 {hero} [ran to fetch|brought out|took down] the {look} {thing}, and {friend} [hugged it|jumped for
@@ -46,7 +46,7 @@ And {place.at} they still meet, the {look} {thing} between them, [every week|eve
 """,
     "lent": """
 <open>
-One {day=day}, {hero.his} <pal> {friend=person} the {kin=animal} came to the door. "May I borrow
+One {day=day}, {hero.his} <pal> {friend=friend} the {kin=beast} came to the door. "May I borrow
     your {look=look} {thing=thing} [for my sister's wedding|to scare the mice away|to show it to my
     aunt]? You shall have it back in {number=number} days, [I promise|upon my honour|word for
     word]."
@@ -67,8 +67,8 @@ To make up for it, {friend} [brought|fetched|served] {food=food.a}, which they a
 """,
     "gift": """
 <open>
-[Soon came|The next day was|In a week came] the birthday of {hero.his} <pal> {friend=person} the
-    {kin=animal}.
+[Soon came|The next day was|In a week came] the birthday of {hero.his} <pal> {friend=friend} the
+    {kin=beast}.
 "{cry=cry}! What shall I give {friend.him}?" said {hero}, who had only {number=number} coins.
 At the market the {job=job} was selling {look=look.a} {thing=thing}, [which looked like new|and only
     one was left|just the right size].
@@ -78,16 +78,16 @@ So {hero} spent {day=day} {chore.doing}, [singing all the while|until it grew da
     to be sure].
 Then {hero} wrapped up the {look} {thing} [in yellow paper|in a cabbage leaf|in an old map] and hid
     it {place=place.at}.
-"{cry}!" [cried|said|laughed] {friend} when {friend.he} opened it. "You spent a whole day
+"{cry}!" [cried|said|laughed] {friend} when {friend.he} opened it. "You spent all {day}
     {chore.doing}, only for me? [Nobody has ever done that!|That is the best part!|You hate that!]"
-The coins bought {food=food.a}, and {hero} [ate|shared] it with {friend} [by candlelight|with two
-    spoons|on the floor] in {home.the}.
+The {number} coins bought {food=food.a}, and {hero} [ate|shared] it with {friend} [by
+    candlelight|with two spoons|on the floor] in {home.the}.
 <end>
 """,
     "swap": """
 <open>
-{hero.He} had {look=look.a} {thing=thing}, but {hero.his} <pal> {friend=person} the {kin=animal} had
-    {shade=look.a} {other=thing}, and that seemed [much finer|so much better|far more grand].
+{hero.He} had {look=look.a} {thing=thing}, but {hero.his} <pal> {friend=friend} the {kin=beast} had
+    {shade=make.a} {other=treat}, and that seemed [much finer|so much better|far more grand].
 "Shall we swap?" asked {hero} one {sky=sky} <time>. "[Gladly|With pleasure|Why not]!" said {friend}.
 But the {shade} {other} [kept falling off the shelf|smelled of onions|made a funny noise at night],
     and the {look} {thing} never did that.
@@ -99,19 +99,19 @@ The next morning {hero.he} [left|crept out of] {home.the} [early|alone|on tiptoe
     were used to each other|It was from my mother]."
 Right there, the {shade} {other} and the {look} {thing} [went home again|changed hands once more].
 "{cry}!" [laughed|said] {hero}. "[From now on|Next time] we shall swap only {food=food.a} for
-    {dish=food.a}."
+    {dish=dish.a}."
 <end>
 """,
     "broken": """
 <open>
-{hero.His} <pal> {friend=person} the {kin=animal} had {look=look.a} {thing=trinket}.
+{hero.His} <pal> {friend=friend} the {kin=beast} had {look=look.a} {thing=trinket}.
 One {day=day}, when {friend} was [out|asleep|in the garden], {hero} [took it down|picked it up|gave
     it a little push]. [Crack!|Crash!|Snap!|Oops!]
 "{cry=cry}!" whispered {hero}. The {look} {thing} lay in {number=number} pieces.
 {hero} hid them {place=place.at} and [ran home|said nothing|went to bed without supper].
 But {hero.he} could not sleep, and in the morning {hero.he} [took|carried] the pieces to the
     {job=job}.
-"[Hm|Well, well|Dear me]." And the {thing} was [mended|fixed] for a day of {chore=chore.doing}.
+"[Hm|Well, well|Dear me]." And the {look} {thing} was [mended|fixed] for a day of {chore=chore.doing}.
 Then {hero.he} brought the {look} {thing} back to {friend} and told {friend.him} [everything|the
     truth|the whole story], even the part about {place}.
 "{cry}!" [laughed|said] {friend}. "I have known [all along|from the start|since the crash]. I was
@@ -123,11 +123,11 @@ The two of them [shared|ate] {food=food.a} [by the fire|by candlelight|with two 
     "letter": """
 <open>
 One {sky=sky} <time>, a letter [blew in|came] through the window of {home.the}, but it was not for
-    {hero}. "To {friend=person} the {kin=animal}," it said, "{place=place.at}."
+    {hero}. "To {friend=friend} the {kin=beast}," it said, "{place=place.at}."
 "{cry=cry}!" said {hero}. "That is [a long way off|beyond the hills|three miles from here]."
 So {hero.he} packed {food=food.a} and {look=look.a} {thing=thing} and [set out|went off|started
     walking|was soon on the road].
-A [wolf|bull|giant] barred the way, but [ran off|bowed low|burst into tears] at the sight of the
+A [wolf|bull|giant|ghost] barred the way, but [ran off|bowed low|burst into tears] at the sight of the
     {thing}.
 Then came a river without a bridge. {hero.He} [crossed it on|floated over on] [a log|an old door|a
     very patient cow].
@@ -143,7 +143,7 @@ They [ate|shared] the {food}, and {hero} [left|gave] {friend.him} the {look} {th
 One {day=day} {hero.he} found an old map [in a boot|behind the clock|inside a book|under the floor].
     "Dig {place=place.at}," it said.
 "{cry=cry}! A treasure!" [said|shouted|cried] {hero}, and [ran|hurried|raced] to tell {hero.his}
-    <pal> {friend=person} the {kin=animal}.
+    <pal> {friend=friend} the {kin=beast}.
 "If there is gold, I shall {wish=wish}," said {hero} [dreamily|at once]. "And you, {friend}?"
 "I only want {look=look.a} {thing=thing}," said {friend}.
 {place.At} they dug [and dug|a deep hole|all day long], and found {number=number} [worms|stones|old

@@ -7,19 +7,14 @@ def _listed(text: str) -> list[str]:
     return [" ".join(entry.split()) for entry in text.split(",")]
 
 
-def _a(noun: str) -> str:
-    """With its article. Right for the words below: none begins with a silent h or a long u."""
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-
-
 def _nouns(text: str) -> list[Word]:
-    """Forms name, a."""
-    return [Word(name=noun, a=_a(noun)) for noun in _listed(text)]
+    """Forms name, a. Nouns and adjectives that begin with a consonant: their article is "a"."""
+    return [Word(name=noun, a=f"a {noun}") for noun in _listed(text)]
 
 
 def _houses(text: str) -> list[Word]:
     """Forms name, a, the."""
-    return [Word(name=noun, a=_a(noun), the=f"the {noun}") for noun in _listed(text)]
+    return [Word(name=noun, a=f"a {noun}", the=f"the {noun}") for noun in _listed(text)]
 
 
 def _people(text: str, pronouns: str) -> list[Word]:
@@ -44,30 +39,47 @@ def _places(text: str) -> list[Word]:
 
 
 CATEGORIES = {
-    "person": _people(
+    "hero": _people(
         """
-        Ada, Amy, Ann, Bea, Cora, Dot, Ella, Eva, Fay, Greta, Ida, Ivy, Jane, Kate, Liz, Lotte,
-        Meg, Mia, Nell, Peg, Poppy, Rosa, Tilda, Zoe
+        Ada, Ann, Cora, Ella, Eva, Fay, Ida, Jane, Liz, Lotte, Mia, Poppy, Tilda
         """,
         "she her her",
     )
     + _people(
         """
-        Alf, Ben, Bob, Dan, Felix, Fred, Gus, Hal, Hugo, Jack, Jim, Karl, Leo, Max, Ned, Nick,
-        Otto, Paul, Rex, Sam, Ted, Tim, Toby, Tom
+        Ben, Dan, Felix, Gus, Hugo, Jim, Leo, Max, Otto, Paul, Sam, Tim, Tom
+        """,
+        "he him his",
+    ),
+    "friend": _people(
+        """
+        Amy, Bea, Dot, Greta, Ivy, Kate, Meg, Nell, Olga, Peg, Rosa, Vera, Zoe
+        """,
+        "she her her",
+    )
+    + _people(
+        """
+        Alf, Bob, Carl, Fred, Hal, Jack, Kurt, Ned, Nick, Pit, Rex, Ted, Toby
         """,
         "he him his",
     ),
     "animal": _nouns(
         """
-        hedgehog, mouse, mole, rabbit, badger, otter, fox, frog, toad, duck, beaver, owl, squirrel,
-        goat, lamb, pony, bear, cat, crow, newt, dog, pig, bat, hare
+        hedgehog, mouse, mole, rabbit, badger, raccoon, fox, frog, toad, beaver, squirrel, bear,
+        newt, bat, hare, weasel, marten, vole
+        """
+    ),
+    "beast": _nouns(
+        """
+        duck, goose, hen, goat, lamb, pony, cat, dog, pig, donkey, crow, robin, swan, magpie,
+        heron, calf, turkey, parrot
         """
     ),
     "trait": _nouns(
         """
         shy, bold, calm, wise, sly, plump, quick, stout, grumpy, clever, sleepy, proud, gentle,
-        patient, merry, lazy, brave, tidy, jolly, nosy, polite, young, stern, small
+        patient, merry, lazy, brave, tidy, jolly, nosy, polite, young, stern, small, busy, cheeky,
+        dreamy, fussy
         """
     ),
     "thing": _nouns(
@@ -77,26 +89,38 @@ CATEGORIES = {
         basket, teapot, flute
         """
     ),
+    "treat": _nouns(
+        """
+        lantern, ladder, mirror, cushion, wheelbarrow, trumpet, rocking horse, hammock, carpet,
+        barometer, sledge, parasol, telescope, waistcoat
+        """
+    ),
     "instrument": _nouns(
-        "tuba, banjo, gong, trombone, accordion, bugle, bassoon, xylophone, harmonica, bagpipe"
+        "tuba, banjo, gong, trombone, guitar, bugle, bassoon, zither, harmonica, bagpipe"
     ),
     "trinket": _nouns(
         """
-        vase, jug, snow globe, music box, china cat, teacup, candlestick, sugar bowl, egg cup,
-        picture frame
+        vase, jug, snow globe, music box, china doll, candlestick, sugar tin, picture frame,
+        saucer, chessboard
         """
     ),
     "look": _nouns(
         """
-        red, blue, yellow, green, purple, pink, orange, white, brown, silver, golden, striped,
-        spotted, shiny, little, old, grey, black
+        red, blue, yellow, green, purple, pink, crimson, white, brown, silver, golden, striped,
+        spotted, shiny, little, tartan, grey, black
+        """
+    ),
+    "make": _nouns(
+        """
+        wooden, velvet, woollen, copper, rusty, crooked, paper, leather, knitted, patched, folding,
+        squeaky
         """
     ),
     "home": _houses(
         """
         mossy cottage, windmill, hollow tree, red barn, tiny castle, lighthouse, boathouse, tall
         tower, cosy burrow, painted wagon, dusty attic, railway carriage, greenhouse, stone hut,
-        tree house, empty barrel, garden shed, snug cave
+        tree house, cider barrel, garden shed, snug cave, hay loft
         """
     ),
     "place": _places(
@@ -110,10 +134,16 @@ CATEGORIES = {
     ),
     "food": _nouns(
         """
-        plum cake, apple pie, pot of honey, bowl of soup, loaf of bread, cheese tart, jar of jam,
-        plate of pancakes, bag of cherries, nut roast, carrot salad, dish of dumplings, blueberry
-        muffin, treacle pudding, pumpkin stew, ginger biscuit, bowl of porridge, onion tart, plate
-        of noodles, lemon pie
+        plum cake, peach pie, pot of honey, loaf of bread, cheese tart, jar of jam, plate of
+        pancakes, bag of cherries, nut roast, carrot salad, dish of dumplings, blueberry muffin,
+        treacle pudding, ginger biscuit, bowl of porridge, lemon ice, cinnamon roll, raisin scone,
+        slice of toast, walnut cream
+        """
+    ),
+    "dish": _nouns(
+        """
+        pumpkin stew, leek soup, heap of noodles, cabbage roll, tomato sauce, barley broth, mushroom
+        omelette, spinach curry, fish pie, bean hotpot, turnip mash, rice ball
         """
     ),
     "wish": _deeds(
