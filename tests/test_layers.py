@@ -26,6 +26,7 @@ ROWS = [
     "kv_cache data corpus",
     "transformer optim",
     "model",
+    "panels",
     "parallel",
     "checkpoint convert",
     "sampling decoding speculative generation",

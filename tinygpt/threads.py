@@ -12,14 +12,16 @@ import glob
 import os
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -54,32 +56,75 @@ def keep_freed_memory() -> bool:
     return all(listened)
 
 
+def blas_spares_small_products() -> bool:
+    """Does NumPy's BLAS multiply small matrices without copying them first?
+
+    OpenBLAS does so with its kernels for AVX-512, which it names after Intel's processors (also
+    on AMD's).
+    """
+    return any(
+        blas.get("internal_api") == "openblas"
+        and blas.get("architecture") in ("SkylakeX", "Cooperlake", "SapphireRapids")
+        for blas in threadpool_info()
+    )
+
+
 class WorkerPool:
-    """`n` threads, each with a one-thread BLAS, until `close()`."""
+    """`n` threads, the caller's among them, each with a one-thread BLAS, until `close()`.
+
+    The others wait at queues, so that waking them takes microseconds.
+    """
 
     def __init__(self, n: int) -> None:
         self.n = n
         self._blas = threadpool_limits(1)
-        self._threads = ThreadPoolExecutor(n) if n > 1 else None
+        self._queues: list[SimpleQueue[Callable[[], None] | None]] = []
+        for _ in range(n - 1):
+            queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+            threading.Thread(target=_serve, args=(queue,), daemon=True).start()
+            self._queues.append(queue)
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """[function(item) for item in items], side by side; the first exception is raised, once
-        all have ended, so that nothing still runs behind the caller's back.
+        """[function(item) for item in items], side by side: worker w does every n-th from the
+        w-th on. The first exception is raised, once all have ended, so that nothing still runs
+        behind the caller's back.
 
-        NumPy's error settings live in the context, so each call runs in a copy of the caller's.
+        NumPy's error settings live in the context, so each worker runs in a copy of the caller's.
         """
-        if self._threads is None:
-            return [function(item) for item in items]
-        futures = [
-            self._threads.submit(contextvars.copy_context().run, function, item) for item in items
-        ]
-        wait(futures)
-        return [future.result() for future in futures]
+        items = list(items)
+        results: dict[int, R] = {}
+        errors: dict[int, Exception] = {}
+        ended: SimpleQueue[None] = SimpleQueue()
+
+        def share(worker: int) -> None:
+            for i in range(worker, len(items), self.n):
+                try:
+                    results[i] = function(items[i])
+                except Exception as error:
+                    errors[i] = error
+
+        def share_of_another(context: contextvars.Context, worker: int) -> None:
+            try:
+                context.run(share, worker)
+            finally:
+                ended.put(None)
+
+        asked = self._queues[: max(0, len(items) - 1)]
+        for worker, queue in enumerate(asked, 1):
+            queue.put(partial(share_of_another, contextvars.copy_context(), worker))
+        try:
+            share(0)
+        finally:  # also after Ctrl-C
+            for _ in asked:
+                ended.get()
+        if errors:
+            raise errors[min(errors)]
+        return [results[i] for i in range(len(items))]
 
     def close(self) -> None:
         """End the threads and give BLAS its own threads back."""
-        if self._threads is not None:
-            self._threads.shutdown()
+        for queue in self._queues:
+            queue.put(None)
         self._blas.restore_original_limits()
 
     def __enter__(self) -> "WorkerPool":
@@ -92,6 +137,11 @@ class WorkerPool:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _serve(queue: "SimpleQueue[Callable[[], None] | None]") -> None:
+    while (job := queue.get()) is not None:
+        job()
 
 
 @contextlib.contextmanager

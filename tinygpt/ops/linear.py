@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from tinygpt.backend import Array, column_sum, deliver, matmul_into
+from tinygpt.backend import Array, column_sum, deliver, matmul_into, thin_product
 
 
 def linear_forward(x: Array, w: Array, b: Array | None = None) -> tuple[Array, tuple[Any, ...]]:
     """y = x @ w + b.   x (..., I), w (I, O), b (O,) -> y (..., O)"""
-    y = x.reshape(-1, x.shape[-1]) @ w  # one large product, not one per sequence
+    y = thin_product(x.reshape(-1, x.shape[-1]), w)  # one large product, not one per sequence
     if b is not None:
         y += b
     return y.reshape(*x.shape[:-1], -1), (x, w, b is not None)

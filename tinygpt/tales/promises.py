@@ -87,8 +87,9 @@ There {place.at} sat {friend=friend} the {kin=beast}, [holding on to|clinging to
     {thing}."
 "Come [with me|along], then," said {hero}, and held up the {look} lamp. In {home.the} there was [a
     fire|dry straw|a soft chair] and {food=food.a}.
-In the morning they and the {job} [built|made] a new roof for {friend}, [a little crooked|with flowers on it|as
-    tight as a drum], while the {hue} {thing} [hung on a branch|looked on|stood by].
+In the morning they and the {job} [built|made] a new roof for {friend}, [a little
+    crooked|with flowers on it|as tight as a drum], while the {hue} {thing} [hung on a
+    branch|looked on|stood by].
 Now {hero} lights the {look} lamp every [night|evening|winter], [just in case|to be safe|for luck].
 <end>
 """,

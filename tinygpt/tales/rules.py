@@ -20,9 +20,9 @@ RULES = {
     "pal": "[best friend|neighbour|old friend|good friend|dear friend|playmate]",
     "time": "[morning|afternoon|evening]",
     "end": """
-[[From then on|From that day on|After that], {hero} and {friend} [dined|cooked|worked|played] together
-    in {home.the}.|That night {friend} [sang|danced|told jokes] in {home.the} [until dawn|for
-    hours|till the candles went out].|So {hero} went [home|back] to {home.the}
+[[From then on|From that day on|After that], {hero} and {friend} [dined|cooked|worked|played]
+    together in {home.the}.|That night {friend} [sang|danced|told jokes] in {home.the} [until
+    dawn|for hours|till the candles went out].|So {hero} went [home|back] to {home.the}
     [whistling|singing|smiling], and {friend} [went too|waved].|[These days|Nowadays|Now] {friend}
     has a [chair|bed|corner] in {home.the}, [by the window|by the stove|under the roof].|In
     {home.the}, {hero} and {friend} [laugh|talk|sing|joke] about it [still|to this day|every

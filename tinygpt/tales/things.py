@@ -111,7 +111,8 @@ One {day=day}, when {friend} was [out|asleep|in the garden], {hero} [took it dow
 {hero} hid them {place=place.at} and [ran home|said nothing|went to bed without supper].
 But {hero.he} could not sleep, and in the morning {hero.he} [took|carried] the pieces to the
     {job=job}.
-"[Hm|Well, well|Dear me]." And the {look} {thing} was [mended|fixed] for a day of {chore=chore.doing}.
+"[Hm|Well, well|Dear me]." And the {look} {thing} was [mended|fixed] for a day of
+    {chore=chore.doing}.
 Then {hero.he} brought the {look} {thing} back to {friend} and told {friend.him} [everything|the
     truth|the whole story], even the part about {place}.
 "{cry}!" [laughed|said] {friend}. "I have known [all along|from the start|since the crash]. I was
@@ -127,8 +128,8 @@ One {sky=sky} <time>, a letter [blew in|came] through the window of {home.the}, 
 "{cry=cry}!" said {hero}. "That is [a long way off|beyond the hills|three miles from here]."
 So {hero.he} packed {food=food.a} and {look=look.a} {thing=thing} and [set out|went off|started
     walking|was soon on the road].
-A [wolf|bull|giant|ghost] barred the way, but [ran off|bowed low|burst into tears] at the sight of the
-    {thing}.
+A [wolf|bull|giant|ghost] barred the way, but [ran off|bowed low|burst into tears] at the sight of
+    the {thing}.
 Then came a river without a bridge. {hero.He} [crossed it on|floated over on] [a log|an old door|a
     very patient cow].
 And there, {place.at}, sat {friend}, [all alone|reading an old newspaper|staring at the road].
