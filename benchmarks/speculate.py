@@ -4,10 +4,11 @@
     python benchmarks/speculate.py --lookup N [--checkpoint PATH] [--text FILE] [--rounds N]
 
 The first times GPT-2 124M's shape with random weights, float32, after 128 tokens: one pass over
-1 to 8 tokens, then texts by a guesser that is right so often that a pass says a set number of
-tokens on average, against plain decoding. The second times prompt lookup with a real checkpoint
-(the shipped one by default) on a text that repeats itself. Contenders take turns; each one's best
-round counts.
+1 to 8 tokens, with the weights as they are trained and as `tinygpt.panels` lays them out (the same
+where panels do not pay); then texts by a guesser that is right so often that a pass says a set
+number of tokens on average, against plain decoding. The second times prompt lookup with a real
+checkpoint (the shipped one by default) on a text that repeats itself. Contenders take turns; each
+one's best round counts.
 """
 
 import argparse
@@ -19,14 +20,16 @@ from pathlib import Path
 
 import numpy as np
 from probe import gflops
+from threadpoolctl import threadpool_limits
 
 from tinygpt.checkpoint import find_checkpoint, load_model
 from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.decoding import Sample, draw_together
 from tinygpt.kv_cache import KVCache
 from tinygpt.model import GPT
+from tinygpt.panels import in_panels
 from tinygpt.speculative import Guess, PromptLookup, Speculation
-from tinygpt.threads import keep_freed_memory
+from tinygpt.threads import default_workers, keep_freed_memory
 
 GPT2 = ModelConfig(vocab_size=50257, block_size=1024, n_layer=12, n_head=12, n_embd=768)
 CONTEXT, NEW = 128, 64
@@ -132,6 +135,16 @@ def plainly(model: GPT, prompt: list[int], sampling: SamplingConfig) -> Contende
     return run
 
 
+def with_all_threads(contender: Contender) -> Contender:
+    """BLAS with its own threads, as it is outside panels."""
+
+    def run() -> float:
+        with threadpool_limits(default_workers(), "blas"):
+            return contender()
+
+    return run
+
+
 def guessing_ahead(
     guessing: Speculation, model: GPT, prompt: list[int], sampling: SamplingConfig
 ) -> Contender:
@@ -149,27 +162,31 @@ def guessing_ahead(
 def by_goal(config: ModelConfig, rounds: int) -> Iterator[str]:
     """The tables of passes and of goals, line by line."""
     model = GPT(config)
-    passes = {str(n): one_pass(model, n) for n in range(1, 9)}
-    best = take_turns(passes, 3 * rounds)
-    yield "| tokens in a pass | ms | over one token |"
-    yield "|---|---|---|"
-    for name, seconds in best.items():
-        yield f"| {name} | {1e3 * seconds:.1f} | {seconds / best['1']:.2f} |"
+    passes = range(1, 9)
+    plain = take_turns({str(n): one_pass(model, n) for n in passes}, 3 * rounds)
+    with in_panels(GPT(config)) as packed:
+        panels = take_turns({str(n): one_pass(packed, n) for n in passes}, 3 * rounds)
+    yield "| tokens in a pass | ms | ms in panels | panels over one token as it is |"
+    yield "|---|---|---|---|"
+    for name, seconds in panels.items():
+        over = seconds / plain["1"]
+        yield f"| {name} | {1e3 * plain[name]:.1f} | {1e3 * seconds:.1f} | {over:.2f} |"
 
     sampling = SamplingConfig(max_new_tokens=NEW, temperature=0)
     prompt = np.random.default_rng(0).integers(0, config.vocab_size, CONTEXT).tolist()
     whole = new_sample(model, prompt, sampling)
     list(draw_together(model, [whole]))
     known, V = whole.known, config.vocab_size
-    contenders = {"plain": plainly(model, prompt, sampling)}
     told: dict[str, Speculation] = {}
-    for goal, guesses in GOALS:
-        name = f"{goal:g} | {guesses}"
-        told[name] = Speculation(
-            model, lambda goal=goal: Rehearsed(known, goal, V), draft_tokens=guesses
-        )
-        contenders[name] = guessing_ahead(told[name], model, prompt, sampling)
-    best = take_turns(contenders, rounds)
+    with in_panels(GPT(config)) as packed:
+        contenders = {"plain": with_all_threads(plainly(model, prompt, sampling))}
+        for goal, guesses in GOALS:
+            name = f"{goal:g} | {guesses}"
+            told[name] = Speculation(
+                packed, lambda goal=goal: Rehearsed(known, goal, V), draft_tokens=guesses
+            )
+            contenders[name] = guessing_ahead(told[name], packed, prompt, sampling)
+        best = take_turns(contenders, rounds)
     yield f"\nplain decoding: {1e3 * best['plain']:.1f} ms a token\n"
     yield "| tokens per pass, as set | guesses a pass | as counted | ms a token | speed-up |"
     yield "|---|---|---|---|---|"

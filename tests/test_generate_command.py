@@ -18,7 +18,8 @@ import pytest
 from tinygpt.checkpoint import save_checkpoint
 from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.display import show
-from tinygpt.generate import ALIASES, EXAMPLES, build_parser, main
+from tinygpt.generate import main
+from tinygpt.generate_flags import ALIASES, EXAMPLES, build_parser
 from tinygpt.generation import Generation, generate_text
 from tinygpt.model import GPT
 from tinygpt.tokenizers import ByteTokenizer, CharTokenizer

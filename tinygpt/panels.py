@@ -17,6 +17,7 @@ from tinygpt.model import GPT
 from tinygpt.params import views
 from tinygpt.threads import WorkerPool, blas_spares_small_products, default_workers
 
+MOST_ROWS = 16  # for more, BLAS's copy is worth its time
 LARGE = 1 << 19  # weights: to multiply by fewer takes no longer than to wake a thread
 
 
