@@ -15,8 +15,7 @@ def written_out(node, memory):
     if isinstance(node, Choice):
         return [pair for option in node.options for pair in written_out(option, memory)]
     if isinstance(node, Draw):
-        free = [word for word in node.category if word not in memory.values()]
-        return [(w.forms[node.form], memory | {node.variable: w}) for w in free]
+        return [(w.forms[node.form], memory | {node.variable: w}) for w in node.category]
     assert isinstance(node, Chain)
     pairs = [("", memory)]
     for part in node.parts:
@@ -53,15 +52,13 @@ def memories(before, slots):
     """What a story can remember when one of these slots begins, as far as it matters to them.
 
     `before` has the category of every variable drawn by then. A variable matters to a slot that
-    mentions it, or draws from the same category.
+    mentions it.
     """
     inside = [leaf for slot in slots for leaf in leaves(slot)]
     mentioned = {leaf.variable for leaf in inside if isinstance(leaf, Mention)}
-    drawn_from = {id(leaf.category) for leaf in inside if isinstance(leaf, Draw)}
-    names = [v for v, words in before.items() if v in mentioned or id(words) in drawn_from]
+    names = [name for name in before if name in mentioned]
     for words in itertools.product(*(before[name] for name in names)):
-        if len(set(words)) == len(words):
-            yield dict(zip(names, words, strict=True))
+        yield dict(zip(names, words, strict=True))
 
 
 def bounds(grammar):
@@ -69,7 +66,7 @@ def bounds(grammar):
 
     Comes to every node with everything that can be remembered there, up to words that are as long
     as each other. An author's typo is an error: KeyError for a form that a word lacks or a
-    variable that is not drawn yet, ValueError for one drawn again or a category that runs out.
+    variable that is not drawn yet, ValueError for one drawn again.
     """
     start = {frozenset(): (0.0, 0.0, 0, 0)}
     ends = [least for plot in grammar.plots.values() for least in _walk(plot, start).values()]
@@ -105,12 +102,11 @@ def _walk(node, before):
         else:
             if node.variable in words:
                 raise ValueError(f"{node.variable} is drawn again")
-            free = [word for word in node.category if word not in words.values()]
-            if not free:
-                raise ValueError(f"no word is left for {node.variable}")
             # words with as many blanks in every form differ in nothing here: one stands for all
-            alike = {frozenset((f, t.count(" ")) for f, t in w.forms.items()): w for w in free}
+            alike = {
+                frozenset((f, t.count(" ")) for f, t in w.forms.items()): w for w in node.category
+            }
             for word in alike.values():
                 drawn = memory | {(node.variable, word)}
-                arrive(drawn, least, math.log(len(free)), word.forms[node.form])
+                arrive(drawn, least, math.log(len(node.category)), word.forms[node.form])
     return after

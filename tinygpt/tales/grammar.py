@@ -3,26 +3,24 @@
 A template is text with four kinds of brackets:
 
     [a|b|c]           a choice; each alternative is as likely
-    {hero=person}     draws a word of a category that the story has not drawn yet, and remembers it
+    {hero=person}     draws a word of a category, each as likely, and remembers it
     {hero.he}         a form of what was remembered: pronoun, article and noun, past tense, …
     <open>            the template of that name, written here in full
 
 `{hero=person.a}` draws and shows a form other than `name`; a form in capitals, `{hero.He}`, begins
 a sentence. A new line begins a new slot of the story, unless it is indented or begins with `|`.
-A story draws a variable once, and categories share no words.
 """
 
 import math
 import re
-from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 
 class Word:
-    """One entry of a category: its forms by name. Two words are equal only if they are the same."""
+    """One entry of a category: its forms by name."""
 
     def __init__(self, **forms: str) -> None:
         self.forms = forms | {
@@ -32,7 +30,6 @@ class Word:
 
 Memory = dict[str, Word]  # what a story has drawn so far, by variable
 State = tuple[int, Memory, float]  # read up to here, remembering this, at this log-probability
-Chances = dict[frozenset[Word], float]  # how probable it is that just these words have been drawn
 
 
 @dataclass
@@ -80,9 +77,9 @@ class Node:
         """Every way to find this node in text from start on; [] if there is none."""
         raise NotImplementedError
 
-    def entropy(self, before: Chances) -> tuple[float, Chances]:
-        """The nats that this node adds on average, and the chances after it."""
-        return 0.0, before  # of a node that leaves nothing to chance
+    def entropy(self) -> float:
+        """The nats that this node adds on average."""
+        return 0.0  # of a node that leaves nothing to chance
 
 
 @dataclass
@@ -122,12 +119,8 @@ class Chain(Node):
                 break
         return states
 
-    def entropy(self, before: Chances) -> tuple[float, Chances]:
-        total = 0.0
-        for part in self.parts:
-            nats, before = part.entropy(before)
-            total += nats
-        return total, before
+    def entropy(self) -> float:
+        return sum(part.entropy() for part in self.parts)
 
 
 class Plot(Chain):
@@ -158,57 +151,35 @@ class Choice(Node):
             for end, after, log_prob in option.read(text, start, memory)
         ]
 
-    def entropy(self, before: Chances) -> tuple[float, Chances]:
-        total = math.log(len(self.options)) * sum(before.values())
-        share = {words: chance / len(self.options) for words, chance in before.items()}
-        after: Chances = defaultdict(float)
-        for option in self.options:
-            nats, so_far = option.entropy(share)
-            total += nats
-            for words, chance in so_far.items():
-                after[words] += chance
-        return total, after
+    def entropy(self) -> float:
+        n = len(self.options)
+        return math.log(n) + sum(option.entropy() for option in self.options) / n
 
 
 @dataclass
 class Draw(Node):
-    """A word of the category that the story has not drawn yet: each of them is as likely."""
+    """A word of the category: each of them is as likely."""
 
     variable: str
     category: list[Word]
     form: str
 
-    def _free(self, drawn: Collection[Word]) -> list[Word]:
-        return [word for word in self.category if word not in drawn]
-
     def write(self, story: Story, rng: np.random.Generator) -> None:
-        free = self._free(story.memory.values())
-        word = free[int(rng.integers(len(free)))]
+        word = self.category[int(rng.integers(len(self.category)))]
         story.memory[self.variable] = word
-        story.log_prob -= math.log(len(free))
+        story.log_prob -= math.log(len(self.category))
         story.write(word.forms[self.form], self.variable, word, self.form)
 
     def read(self, text: str, start: int, memory: Memory) -> list[State]:
-        free = self._free(memory.values())
+        own = -math.log(len(self.category))
         return [
-            (
-                start + len(word.forms[self.form]),
-                memory | {self.variable: word},
-                -math.log(len(free)),
-            )
-            for word in free
+            (start + len(word.forms[self.form]), memory | {self.variable: word}, own)
+            for word in self.category
             if text.startswith(word.forms[self.form], start)
         ]
 
-    def entropy(self, before: Chances) -> tuple[float, Chances]:
-        total, after = 0.0, {}
-        for words, chance in before.items():
-            free = self._free(words)
-            total += chance * math.log(len(free))
-            # subtle: how many are free later does not depend on which of them is drawn now, so
-            # that the first may stand for all
-            after[words | {free[0]}] = chance
-        return total, after
+    def entropy(self) -> float:
+        return math.log(len(self.category))
 
 
 @dataclass
@@ -265,7 +236,7 @@ class Grammar:
         By the chain rule: H(X, Y) = H(X) + H(Y given X). If the grammar is unambiguous, this is the
         entropy of its texts, and no model of them has a smaller loss a text on average.
         """
-        return self._start.entropy({frozenset(): 1.0})[0]
+        return self._start.entropy()
 
     def _plot(self, template: str) -> Plot:
         """Its slots, each but the last with the space that follows it."""
