@@ -15,6 +15,7 @@ import sys
 import numpy as np
 import pytest
 
+from tinygpt import panels
 from tinygpt.checkpoint import save_checkpoint
 from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.display import show
@@ -530,3 +531,18 @@ def test_ctrl_c_stops_a_reply_and_the_session_goes_on(folder):
     status, out, err = finish(process, b"/max-new-tokens 1\n/reset\nab\n")
     assert status == 0, err
     assert out.endswith("\n" + continuation("ab", max_new_tokens=1, eos_id=-1) + "\n")
+
+
+@pytest.mark.parametrize("flags", [("--num-samples", "3"), ("--lookup", "2", "--prompt", "abab")])
+def test_weights_go_into_panels_where_passes_have_a_few_tokens(say, monkeypatch, flags):
+    arguments = (*flags, *SEEDED, "--dtype", "float64")
+    expected = say(*arguments)
+    monkeypatch.setattr(panels, "LARGE", 0)
+    monkeypatch.setattr(panels, "blas_spares_small_products", lambda: True)
+    packed, create = [], panels.Panels
+    monkeypatch.setattr(panels, "Panels", lambda *a: packed.append(a) or create(*a))
+    assert say(*arguments) == expected
+    assert packed
+    packed.clear()
+    say(*SEEDED)  # one token at a time
+    assert not packed

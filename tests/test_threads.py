@@ -124,3 +124,20 @@ def test_memory_is_unknown_where_there_is_no_proc(monkeypatch):
 
     monkeypatch.setattr(threads.Path, "read_text", missing)
     assert threads.memory_available() is None
+
+
+@pytest.mark.parametrize(
+    ("api", "architecture", "expected"),
+    [
+        ("openblas", "SkylakeX", True),
+        ("openblas", "Cooperlake", True),
+        ("openblas", "Haswell", False),
+        ("mkl", "SkylakeX", False),
+    ],
+)
+def test_small_products_are_spared_the_copy_by_openblas_for_avx512(
+    monkeypatch, api, architecture, expected
+):
+    found = [{"internal_api": "openmp"}, {"internal_api": api, "architecture": architecture}]
+    monkeypatch.setattr(threads, "threadpool_info", lambda: found)
+    assert threads.blas_spares_small_products() == expected

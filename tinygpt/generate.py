@@ -77,8 +77,10 @@ def _read_stdin() -> str:
 
 def _load(args: argparse.Namespace) -> "tuple[GPT, Tokenizer]":
     from tinygpt.checkpoint import find_checkpoint, load_model
+    from tinygpt.threads import keep_freed_memory
     from tinygpt.tokenizers import make_tokenizer
 
+    keep_freed_memory()
     path = find_checkpoint(args.checkpoint, run_name=args.run_name, step=args.step)
     model, tokenizer = load_model(path, device=_device(args), dtype=args.dtype)
     if args.tokenizer is not None:
