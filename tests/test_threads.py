@@ -51,9 +51,32 @@ def test_an_exception_is_raised_after_every_worker_has_ended():
         assert done.is_set()
 
 
-def test_floating_point_errors_raise_in_workers_as_in_the_caller():
+def test_of_several_exceptions_the_first_in_order_is_raised():
+    def work(i):
+        time.sleep(0.02 * (2 - i))
+        raise ValueError(f"item {i}")
+
+    with WorkerPool(2) as pool, pytest.raises(ValueError, match="item 0"):
+        pool.map(work, range(3))
+
+
+@pytest.mark.parametrize("overflows", [0, 1])  # the caller's share, the other's
+def test_floating_point_errors_raise_in_workers_as_in_the_caller(overflows):
+    items = [np.float64(0), np.float64(0)]
+    items[overflows] = np.float64(1e4)
     with WorkerPool(2) as pool, np.errstate(over="raise"), pytest.raises(FloatingPointError):
-        pool.map(np.exp, [np.float64(1e4)] * 2)
+        pool.map(np.exp, items)
+
+
+def test_a_closed_pool_leaves_no_thread():
+    before = set(threading.enumerate())
+    with WorkerPool(3) as pool:
+        pool.map(abs, range(3))
+        workers = set(threading.enumerate()) - before
+        assert len(workers) == 2
+    for thread in workers:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_macos_and_windows_have_no_glibc_to_tell(monkeypatch):
