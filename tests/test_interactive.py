@@ -184,7 +184,9 @@ def test_a_stop_text_ends_a_reply_before_it(session):
     whole = reply("ab")[:-1]
     stop = re.search(r"[!-~]{2}", whole[2:])[0]
     assert session(f"/stop {stop}", "ab") == (whole[: whole.index(stop)] + "\n", "")
-    assert session(f"/stop {stop}", "/stop off", "ab") == (whole + "\n", "")
+    out, err = session(f"/stop {stop}", "/stop off", "ab", "/settings")
+    assert out == whole + "\n"
+    assert "  stop=()\n" in err
 
 
 @pytest.mark.parametrize(
