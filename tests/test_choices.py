@@ -8,7 +8,7 @@ import pytest
 
 from tinygpt.choices import Question, ending_log_probs, read_questions, score
 from tinygpt.config import ModelConfig
-from tinygpt.errors import DataError
+from tinygpt.errors import DataError, VocabularyError
 from tinygpt.model import GPT
 from tinygpt.tokenizers import make_tokenizer
 
@@ -139,3 +139,24 @@ def test_no_questions_are_no_score(tmp_path):
     path.write_text("\n\n")
     with pytest.raises(DataError, match="no questions"):
         score(order_one(CHARS), CHARS, read_questions(path))
+
+
+@pytest.mark.parametrize(
+    ("context", "ending", "error", "complaint"),
+    [
+        ("ab", "abcdabcda", DataError, "the ending 'abcdabcda' has 9 tokens to predict"),
+        ("", "a", DataError, "the ending 'a' has 0 tokens to predict"),
+        ("ab", "x", VocabularyError, "'x'"),
+        ("x", "a", VocabularyError, "'x'"),
+    ],
+)
+def test_a_question_that_cannot_be_scored_is_named_by_its_line(
+    tmp_path, context, ending, error, complaint
+):
+    path = tmp_path / "q.jsonl"
+    good = {"context": "ab", "choices": ["c", "d"], "answer": 1}
+    bad = {"context": context, "choices": ["bc", ending], "answer": 0}
+    path.write_text("\n".join([json.dumps(good), "", json.dumps(bad), json.dumps(good)]))
+    with pytest.raises(error, match=complaint) as caught:
+        score(order_one(CHARS), CHARS, read_questions(path))
+    assert str(caught.value).startswith(f"{path}, line 3: ")

@@ -380,14 +380,35 @@ def test_what_is_there_already_stays(folder, tmp_path):
         from_gpt2(tmp_path / "nowhere", tmp_path / "out.h5")
 
 
-def test_characters_have_no_place_in_a_gpt2_folder(tmp_path):
+@pytest.fixture
+def of_characters(tmp_path):
+    """A checkpoint that has no place in a GPT-2 folder."""
     path = tmp_path / "char.h5"
     config = ModelConfig(vocab_size=3, block_size=8, n_layer=1, n_head=1, n_embd=4)
     flat = order_one(config, dtype=np.float32).flat
     save_checkpoint(path, config=config, flat=flat, tokenizer=CharTokenizer("abc"), state={})
+    return path
+
+
+@pytest.mark.parametrize("place", ["out", "new/newer/out"])
+def test_characters_have_no_place_in_a_gpt2_folder_and_none_is_left(of_characters, place):
     with pytest.raises(CheckpointError, match="the char tokenizer has no place in a GPT-2 folder"):
-        to_gpt2(path, tmp_path / "out")
-    assert [path.name for path in tmp_path.iterdir()] == ["char.h5"]
+        to_gpt2(of_characters, of_characters.parent / place)
+    assert [path.name for path in of_characters.parent.iterdir()] == ["char.h5"]
+
+
+def test_a_refusal_leaves_folders_that_were_there_or_that_another_uses(of_characters, monkeypatch):
+    home = of_characters.parent
+    (home / "there").mkdir()
+
+    def refuse_beside_another(folder, tokenizer):
+        (folder.parent.parent / "anothers").touch()
+        write_tokenizer(folder, tokenizer)
+
+    monkeypatch.setattr("tinygpt.convert.gpt2.write_tokenizer", refuse_beside_another)
+    with pytest.raises(CheckpointError):
+        to_gpt2(of_characters, home / "there" / "new" / "newer" / "out")
+    assert [path.name for path in (home / "there").rglob("*")] == ["new", "anothers"]
 
 
 def test_a_folder_that_cannot_be_written_leaves_nothing(folder, tmp_path):
@@ -395,6 +416,12 @@ def test_a_folder_that_cannot_be_written_leaves_nothing(folder, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CheckpointError, match=r"out could not be written \(Not a directory\)"):
         to_gpt2(path, tmp_path / "file" / "out")
+
+
+def test_a_new_folder_may_lie_in_new_folders(folder, tmp_path):
+    to_gpt2(converted(folder, tmp_path), tmp_path / "new" / "newer" / "out")
+    assert [path.name for path in (tmp_path / "new" / "newer").iterdir()] == ["out"]
+    assert (tmp_path / "new" / "newer" / "out" / "config.json").is_file()
 
 
 def test_without_safetensors_one_sentence_says_what_to_install(folder, tmp_path, monkeypatch):

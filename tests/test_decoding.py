@@ -128,12 +128,39 @@ def read_lengths(model, monkeypatch, prompts, sampling, batch_size=32):
     return shapes
 
 
-@pytest.mark.parametrize(("hop", "refills"), [(None, [6] * 4), (1, [6] + [7] * 5), (8, [6])])
-def test_the_window_moves_by_hops_and_the_cache_is_refilled_only_then(monkeypatch, hop, refills):
+@pytest.mark.parametrize("n", [2, 5, 8])
+def test_a_prompt_is_read_in_one_pass_that_gives_its_next_token_too(monkeypatch, n):
+    one = SamplingConfig(max_new_tokens=1)
+    assert read_lengths(random_model(), monkeypatch, [[1] * n], one) == [(1, n)]
+
+
+def test_a_text_that_joins_others_is_read_and_goes_on_with_them(monkeypatch):
+    sampling = SamplingConfig(max_new_tokens=3)
+    prompts = [[1], [2] * 4, [3] * 5]
+    shapes = read_lengths(random_model(), monkeypatch, prompts, sampling, batch_size=2)
+    assert shapes == [(1, 4), (2, 1), (2, 1), (2, 1), (1, 5), (1, 1), (1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("hop", "passes"),
+    [(None, [7, 1, 7, 1, 7, 1, 7]), (1, [7, 1, 8, 8, 8, 8, 8]), (8, [7, 1, 1, 1, 1, 1, 1])],
+)
+def test_the_window_moves_by_hops_and_the_cache_is_refilled_only_then(monkeypatch, hop, passes):
     sampling = SamplingConfig(max_new_tokens=7, window_hop=hop)
     shapes = read_lengths(random_model(block_size=8), monkeypatch, [[1] * 7], sampling)
-    assert [T for _, T in shapes if T > 1] == refills
-    assert shapes.count((1, 1)) == 7
+    assert shapes == [(1, T) for T in passes]
+
+
+@pytest.mark.parametrize("n_other", [9, 1])  # its window moves too, or never
+def test_a_text_whose_window_moves_at_every_token_keeps_no_other_waiting(n_other):
+    model, said = random_model(), []
+    sampling = SamplingConfig(max_new_tokens=4, window_hop=1)
+    samples = [
+        Sample(model.config, [1] * n, sampling, np.random.default_rng(0)) for n in (9, n_other)
+    ]
+    for sample in draw_together(model, samples):
+        said.append(samples.index(sample))
+    assert said == [0, 1] * 4
 
 
 def test_one_pass_a_step_serves_all_rows_and_those_that_wait_take_freed_rows(monkeypatch):

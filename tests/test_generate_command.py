@@ -12,42 +12,30 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
+from generate_process import (
+    BYTES,
+    SEEDED,
+    continuation,
+    finish,
+    finish_stderr,
+    make_model,
+    start,
+    working_folder,
+)
 
 from tinygpt import panels
-from tinygpt.checkpoint import save_checkpoint
-from tinygpt.config import ModelConfig, SamplingConfig
+from tinygpt.config import SamplingConfig
 from tinygpt.display import show
 from tinygpt.generate import main
 from tinygpt.generate_flags import ALIASES, EXAMPLES, build_parser
-from tinygpt.generation import Generation, generate_text
+from tinygpt.generation import Generation
 from tinygpt.model import GPT
-from tinygpt.tokenizers import ByteTokenizer, CharTokenizer
-
-BYTES = ByteTokenizer()
-SEEDED = ("--seed", "3", "--max-new-tokens", "24")
-
-
-def make_model(vocab_size):
-    model = GPT(ModelConfig(vocab_size, 16, 1, 2, 8), seed=1)
-    model.flat += np.random.default_rng(1).normal(0, 0.5, model.flat.shape)
-    return model
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A working folder with checkpoints/tiny/step0000005.h5 (bytes), char.h5 and other.h5."""
-    folder = tmp_path_factory.mktemp("work")
-    run = folder / "checkpoints" / "tiny" / "step0000005.h5"
-    letters, others = CharTokenizer("\nabcdefgh"), CharTokenizer("\nstuvwxyz")
-    places = ((run, BYTES), (folder / "char.h5", letters), (folder / "other.h5", others))
-    for path, tokenizer in places:
-        model = make_model(tokenizer.vocab_size)
-        save_checkpoint(
-            path, config=model.config, flat=model.flat, tokenizer=tokenizer, state={"step": 5}
-        )
-    return folder
+    return working_folder(tmp_path_factory.mktemp("work"))
 
 
 @pytest.fixture
@@ -61,29 +49,6 @@ def say(folder, monkeypatch, capsysbinary):
         return captured.out.decode(), captured.err.decode()
 
     return say
-
-
-def start(folder, *arguments, **options):
-    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "error", "-m", "tinygpt.generate", *arguments]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen(command, cwd=folder, env=environment, **options)
-
-
-def finish(process, given=None):
-    out, err = process.communicate(given, timeout=60)
-    return process.returncode, out.decode(), err.decode()
-
-
-def finish_stderr(process):
-    _, err = process.communicate(timeout=60)
-    return process.returncode, err.decode()
-
-
-def continuation(prompt, **settings):
-    """What Python's face gives for SEEDED."""
-    settings = {"seed": 3, "max_new_tokens": 24, **settings}
-    return generate_text(make_model(257), BYTES, prompt, **settings)
 
 
 def test_a_process_says_prompt_and_continuation_and_one_newline_and_nothing_else(folder):
@@ -233,17 +198,6 @@ def test_draft_tokens_are_as_many_as_asked_for(say, monkeypatch):
     flags = ("--prompt", "a", "--max-new-tokens", "7", "--eos-id", "-1", "--temperature", "0")
     say(*flags, "--draft", "checkpoints/tiny", "--draft-tokens", "6", "--dtype", "float64")
     assert read == [(1, 1)] * 6 + [(1, 7)]
-
-
-def test_a_session_can_guess_ahead(folder):
-    lines = b"abab\n\n/quit\n"
-    greedy = ("--run-name", "tiny", "--interactive", "--quiet", "--temperature", "0")
-    plain, guessed = (
-        finish(start(folder, *greedy, "--dtype", "float64", *flags, stdin=subprocess.PIPE), lines)
-        for flags in ((), ("--lookup", "1"))
-    )
-    assert plain == guessed
-    assert plain[1].count("\n") >= 2
 
 
 def test_json_tells_log_probabilities_of_the_chosen_and_the_best(say):
@@ -444,51 +398,6 @@ def test_wrong_usage_is_exit_code_2(capsys, arguments):
     assert "error: " in err
 
 
-def test_a_session_goes_on_from_the_page_and_obeys_its_commands(folder):
-    lines = [
-        "hello", "/temperature 0", "/max-new-tokens 4", "more", "", "/reset", "hello", "//x",
-        "/top-k 0", "/top-k many", "/seed -1", "/dance", "/top-k off", "/stop q", "/stop off",
-        "/eos-id off", "/min-p 2", "/min-p 0.2", "/min-p off", "/presence-penalty 0.25",
-        "/frequency-penalty x", "/window-hop 0", "/window-hop off", "/settings",
-        "/history", "/help", "/quit", "never",
-    ]  # fmt: skip
-    process = start(
-        folder, "--run-name", "tiny", "--interactive", "--quiet", *SEEDED, stdin=subprocess.PIPE
-    )  # fmt: skip
-    status, out, err = finish(process, "\n".join(lines).encode())
-    first = continuation("hello")
-    greedy = {"temperature": 0, "max_new_tokens": 4}
-    page = f"hello{first}\nmore"
-    second = continuation(page, **greedy)
-    third = continuation(page + second, **greedy)
-    fourth = continuation("hello", **greedy)
-    fifth = continuation(f"hello{fourth}\n/x", **greedy)
-    assert out == f"{first}\n{second}\n{third}\n{fourth}\n{fifth}\n"
-    assert status == 0
-    errors = [line for line in err.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 7
-    assert "presence_penalty=0.25" in err
-    assert f"hello{fourth}\n/x{fifth}\n" in err
-    assert "max_new_tokens=4" in err
-    assert "/repetition-penalty" in err
-
-
-def test_at_a_terminal_a_session_prompts_and_ctrl_d_leaves(folder):
-    main_end, terminal = pty.openpty()
-    process = start(
-        folder, "--run-name", "tiny", "--interactive", *SEEDED,
-        stdin=terminal, stdout=terminal, stderr=terminal,
-    )  # fmt: skip
-    os.close(terminal)
-    seen = b""
-    while b"> " not in seen:
-        seen += os.read(main_end, 1000)
-    os.write(main_end, b"\x04")
-    assert process.wait(timeout=60) == 0
-    assert b"/help" in seen
-    os.close(main_end)
-
-
 def test_at_a_terminal_the_seed_is_told_on_stderr(folder):
     main_end, terminal = pty.openpty()
     process = start(folder, "--run-name", "tiny", *SEEDED, stdout=terminal)
@@ -517,20 +426,6 @@ def test_every_piece_is_flushed_as_it_comes():
     said = ["".join(pieces[:n]) for n in range(len(pieces) + 1)]
     assert len(pieces) > 3
     assert out.seen == [*said, said[-1] + "\n"]
-
-
-def test_ctrl_c_stops_a_reply_and_the_session_goes_on(folder):
-    process = start(
-        folder, "--run-name", "tiny", "--interactive", "--seed", "3", "--max-new-tokens", "1000000",
-        "--eos-id", "-1", stdin=subprocess.PIPE,
-    )  # fmt: skip
-    process.stdin.write(b"ab\n")
-    process.stdin.flush()
-    process.stdout.read(100)
-    process.send_signal(signal.SIGINT)
-    status, out, err = finish(process, b"/max-new-tokens 1\n/reset\nab\n")
-    assert status == 0, err
-    assert out.endswith("\n" + continuation("ab", max_new_tokens=1, eos_id=-1) + "\n")
 
 
 @pytest.mark.parametrize("flags", [("--num-samples", "3"), ("--lookup", "2", "--prompt", "abab")])

@@ -280,6 +280,12 @@ def test_without_a_prompt_it_begins_from_end_of_text_or_a_newline_or_id_zero():
         ("a", {"logprobs": -1}, ConfigError, "logprobs is -1"),
         ("a", {"top_p": 0}, ConfigError, "top_p is 0"),
         ("a", {"stop": ""}, ConfigError, "stop string is empty"),
+        ("a", {"stop": 5}, ConfigError, "^stop is 5; it must be a tuple of texts$"),
+        ("a", {"stop": ["b", 5]}, ConfigError, "^stop is .'b', 5.; it must be a tuple of texts$"),
+        ("a", {"stop": None}, ConfigError, "^stop is None; it must be a tuple of texts$"),
+        (5, {}, ConfigError, "^the prompt is 5; give a text, or None"),
+        (b"a", {}, ConfigError, "^the prompt is b'a'; give a text, or None"),
+        (["a"], {}, ConfigError, r"^the prompt is \['a'\]; give a text, or None"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_first_piece(prompt, settings, error, words):
@@ -288,9 +294,10 @@ def test_what_cannot_be_is_refused_before_the_first_piece(prompt, settings, erro
 
 
 @pytest.mark.parametrize("name", ["num_samples", "batch_size"])
-def test_a_batch_of_nothing_is_refused(name):
-    with pytest.raises(ConfigError, match=f"{name} is 0"):
-        generate_batch(random_model(), LETTERS, ["a"], **{name: 0})
+@pytest.mark.parametrize("value", [0, "3", 1.5, None])
+def test_a_batch_of_nothing_or_of_no_whole_number_is_refused(name, value):
+    with pytest.raises(ConfigError, match=f"^{name} is {value!r}; it must be a whole number"):
+        generate_batch(random_model(), LETTERS, ["a"], **{name: value})
 
 
 def test_no_prompts_are_no_texts():
@@ -300,6 +307,21 @@ def test_no_prompts_are_no_texts():
 def test_one_text_is_no_batch():
     with pytest.raises(ConfigError, match="one text"):
         generate_batch(random_model(), LETTERS, "abc")
+
+
+@pytest.mark.parametrize(
+    ("prompts", "words"),
+    [
+        (None, "^prompts is None; give a list of texts$"),
+        (5, "^prompts is 5; give a list of texts$"),
+        ({"a": 1}, "^prompts is {'a': 1}; give a list of texts$"),
+        ([1, 2], "^the prompt is 1; give a text, or None"),
+        (["a", ["b"]], r"^the prompt is \['b'\]; give a text, or None"),
+    ],
+)
+def test_prompts_that_are_no_list_of_texts_are_refused(prompts, words):
+    with pytest.raises(ConfigError, match=words):
+        generate_batch(random_model(), LETTERS, prompts)
 
 
 def test_a_prompt_that_the_model_does_not_know_is_refused():

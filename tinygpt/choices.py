@@ -7,14 +7,14 @@ A file of questions has one JSON object a line:
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinygpt.data.files import read_text
-from tinygpt.errors import DataError
+from tinygpt.errors import DataError, VocabularyError
 from tinygpt.evaluation import finite_loss
 from tinygpt.model import GPT
 from tinygpt.tokenizers import Tokenizer
@@ -22,12 +22,15 @@ from tinygpt.tokenizers import Tokenizer
 _FORM = '{"context": "…", "choices": ["…", "…"], "answer": 0}'
 
 
-class Question(NamedTuple):
-    """A text to go on from, its possible endings, and which of them (from 0) is right."""
+@dataclass(frozen=True)
+class Question:
+    """A text to go on from, its possible endings, and which of them (from 0) is right; `place` is
+    the file and line that it was read from, for messages."""
 
     context: str
     choices: list[str]
     answer: int
+    place: str = field(default="a question", compare=False)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def _question(line: str, where: str) -> Question:
             f"{where}: the answer is {answer!r}; it must be the number of a choice, from 0 to "
             f"{len(choices) - 1}"
         )
-    return Question(context, choices, answer)
+    return Question(context, choices, answer, where)
 
 
 def ending_log_probs(
@@ -120,16 +123,21 @@ def score(
 ) -> Score:
     """How many questions the model answers rightly; `done` is called after each.
 
-    Raises DataError when there are none.
+    Raises DataError when there are none, and DataError or VocabularyError, naming its place, for
+    one that cannot be scored.
     """
     if not questions:
         raise DataError("there are no questions to answer; give at least one")
     right = right_per_byte = chance = 0.0
-    for context, choices, answer in questions:
-        log_probs = ending_log_probs(model, tokenizer, context, choices)
+    for question in questions:
+        choices = question.choices
+        try:
+            log_probs = ending_log_probs(model, tokenizer, question.context, choices)
+        except (DataError, VocabularyError) as error:
+            raise type(error)(f"{question.place}: {error}") from error
         per_byte = [p / len(c.encode()) for p, c in zip(log_probs, choices, strict=True)]
-        right += _right(log_probs, answer)
-        right_per_byte += _right(per_byte, answer)
+        right += _right(log_probs, question.answer)
+        right_per_byte += _right(per_byte, question.answer)
         chance += 1 / len(choices)
         if done:
             done()

@@ -155,21 +155,24 @@ def draw_together(
 ) -> Iterator[AnySample]:
     """Continue all samples, `batch_size` at a time; yield a sample each time it has a new token.
 
-    When one ends, the next that waits takes its row of the cache.
+    A text begins by being read in one pass, alone, which gives its next token too. From then on
+    one pass gives the next token of every text. When one ends, the next that waits takes its row
+    of the cache.
     """
     waiting = (sample for sample in samples if sample.finish_reason is None)
     running = list(islice(waiting, batch_size))
     kv = KVCache(model.config, len(running), xp=model.xp, dtype=model.dtype)
     while running:
         windows = [sample.window() for sample in running]
-        for i, window in enumerate(windows):
-            if kv.lengths[i] != len(window) - 1:  # a new text, or the window has moved on:
-                kv.lengths[i] = 0  # positions count from its start, so every key changes
-                if window[:-1]:
-                    model.forward(np.array([window[:-1]]), kv=kv.row(i), last=1)
-        last_ids = np.array([window[-1:] for window in windows])  # (B, 1)
-        logits, _ = model.forward(last_ids, kv=kv, last=1)  # (B, 1, V)
-        for sample, row in zip(running, to_host(logits)[:, 0], strict=True):
+        # a row that lacks more than the last id has a new text, or its window has moved on
+        unread = [i for i, window in enumerate(windows) if kv.lengths[i] != len(window) - 1]
+        rows = [_read(model, windows[i], kv.row(i)) for i in unread]
+        if len(unread) < len(running):
+            kv.lengths[unread] -= 1  # to keep step with the others, their last ids are read again
+            last_ids = np.array([window[-1:] for window in windows])  # (B, 1)
+            logits, _ = model.forward(last_ids, kv=kv, last=1)  # (B, 1, V)
+            rows = list(to_host(logits)[:, 0])
+        for sample, row in zip(running, rows, strict=True):
             if sample.finish_reason is None and sample.take(row):
                 yield sample
         for i in reversed(range(len(running))):
@@ -182,6 +185,14 @@ def draw_together(
                 kv.drop(i)
                 running[i] = running[-1]
                 running.pop()
+
+
+def _read(model: GPT, window: list[int], kv: KVCache) -> Array:
+    """Fill a row of the cache with a whole window; return the logits (V,) of what follows it."""
+    kv.lengths[:] = 0  # positions count from the window's start: when that moves, every key changes
+    logits, _ = model.forward(np.array([window]), kv=kv, last=1)
+    row: Array = to_host(logits)[0, 0]
+    return row
 
 
 def stream_ids(

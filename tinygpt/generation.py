@@ -126,8 +126,13 @@ def pieces(sample: Generation, steps: Iterator[Sample]) -> Iterator[str]:
 
 def encode_prompt(tokenizer: Tokenizer, prompt: str | None) -> list[int]:
     """The ids that generation begins with. Without a prompt: end-of-text, or with a tokenizer
-    that has none a newline, else id 0. Raises ConfigError when the prompt is empty."""
+    that has none a newline, else id 0. Raises ConfigError when the prompt is empty or no text."""
     if prompt is not None:
+        if not isinstance(prompt, str):
+            raise ConfigError(
+                f"the prompt is {prompt!r:.40}; give a text, or None to let the model begin by "
+                "itself"
+            )
         if not prompt:
             raise ConfigError(
                 "the prompt is empty; give at least one character, or no prompt at all to let "
@@ -260,12 +265,15 @@ def generate_batch(
     Up to `batch_size` texts are drawn side by side; each is what it would be alone (in float32,
     but for the last bits of its probabilities). The first sample of a prompt is what
     `generate_text` gives with this seed. With `draft` or `lookup` they are drawn one after another.
+    Raises ConfigError and VocabularyError as `stream_text` does, before the first token.
     """
     if isinstance(prompts, str):  # it would pass for a list of one-letter prompts
         raise ConfigError("prompts is one text; give a list of texts, or call generate_text")
+    if not isinstance(prompts, Sequence):
+        raise ConfigError(f"prompts is {prompts!r:.40}; give a list of texts")
     for name, value in (("num_samples", num_samples), ("batch_size", batch_size)):
-        if value < 1:
-            raise ConfigError(f"{name} is {value}; it must be at least 1")
+        if type(value) is not int or value < 1:
+            raise ConfigError(f"{name} is {value!r:.40}; it must be a whole number of at least 1")
     seed, sampling = fresh_seed() if seed is None else seed, _sampling(settings)
     guessing = make_speculation(model, draft=draft, lookup=lookup, draft_tokens=draft_tokens)
     samples = [

@@ -1,5 +1,6 @@
 """From a Hugging Face folder to a checkpoint, and back: whole, or not at all."""
 
+import contextlib
 import secrets
 import shutil
 from pathlib import Path
@@ -36,13 +37,15 @@ def from_gpt2(folder: Path, path: Path) -> None:
 def to_gpt2(checkpoint: Path, folder: Path) -> None:
     """Write a checkpoint as a folder that transformers loads: `folder`, which must be new.
 
-    Raises CheckpointError when it exists, or the checkpoint cannot be read or its tokenizer is of
+    Missing folders above it are made, and taken away again where it cannot be written. Raises
+    CheckpointError when it exists, or the checkpoint cannot be read or its tokenizer is of
     characters; BackendError without safetensors.
     """
     safetensors = import_safetensors()
     require(not folder.exists(), f"{folder} exists already; give another name, or move it away")
     loaded = load_checkpoint(checkpoint, verify=True)
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+    missing = [above for above in folder.parents if not above.exists()]  # the innermost first
     try:
         temporary.mkdir(parents=True)
         _write(temporary, loaded)
@@ -54,6 +57,9 @@ def to_gpt2(checkpoint: Path, folder: Path) -> None:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        for above in missing:
+            with contextlib.suppress(OSError):  # it holds the new folder, or what others put there
+                above.rmdir()
 
 
 def _write(folder: Path, loaded: Checkpoint) -> None:
