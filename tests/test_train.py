@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tinygpt.training
 from tinygpt import train
 from tinygpt.checkpoint import load_checkpoint
 from tinygpt.config import TrainConfig
@@ -21,6 +20,8 @@ from tinygpt.corpus import prepare_text
 from tinygpt.data.recipes import tales_corpus
 from tinygpt.errors import BackendError, CheckpointError, ConfigError, DataError, TinyGPTError
 from tinygpt.plot import plot_losses, read_log
+from tinygpt.progress import Progress
+from tinygpt.run_start import resume_run
 from tinygpt.tokenizers import make_tokenizer
 
 ROOT = Path(__file__).parent.parent
@@ -247,9 +248,9 @@ def test_a_text_for_byte_pairs_is_held_out_from_a_line_end_on(home, text, train_
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(home, capsys):
     begin("a", "--steps", "9", "--stop-at", "3")
     good = (home / "checkpoints/a/latest.h5").read_bytes()
-    run = tinygpt.training.resume_run(Path("checkpoints/a"), {})
+    run = resume_run(Path("checkpoints/a"), {})
     run.model.flat[:] = 1e30
-    progress = tinygpt.training.Progress(sys.stderr, steps=9)
+    progress = Progress(sys.stderr, steps=9)
     with pytest.raises(TinyGPTError, match="lower --lr"):
         run.train(progress)
     assert (home / "checkpoints/a/latest.h5").read_bytes() == good

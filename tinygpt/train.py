@@ -101,8 +101,8 @@ def _train(settings: dict[str, Any], arguments: Namespace) -> int:
     from tinygpt.config import TrainConfig
     from tinygpt.fine_tuning import doubt, inherit
     from tinygpt.plot import plot_losses
+    from tinygpt.run_start import resume_run, start_run
     from tinygpt.threads import keep_freed_memory
-    from tinygpt.training import resume_run, start_run
 
     keep_freed_memory()
     name = settings.get("run_name", TrainConfig.run_name)
