@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import COMMAND, ENVIRONMENT, ROOT, assert_same_end, run_process
 
 from tinygpt import train
 from tinygpt.checkpoint import load_checkpoint
@@ -24,7 +25,6 @@ from tinygpt.progress import Progress
 from tinygpt.run_start import resume_run
 from tinygpt.tokenizers import make_tokenizer
 
-ROOT = Path(__file__).parent.parent
 MODEL = [
     "--n-layer", "1", "--n-head", "2", "--n-embd", "8", "--block-size", "8", "--batch-size", "4",
     "--warmup", "2", "--log-every", "1", "--eval-every", "5", "--sample-every", "0", "--dropout",
@@ -33,31 +33,16 @@ MODEL = [
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A folder with a text to learn, as the current one; Ctrl-C is given back afterwards."""
+def home(tmp_path, monkeypatch, signals_given_back):
+    """A folder with a text to learn, as the current one."""
     words = "the cat sat on the mat and the dog sat on the cat\n"
     (tmp_path / "text.txt").write_text(words * 30, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    before = signal.getsignal(signal.SIGINT)
-    yield tmp_path
-    signal.signal(signal.SIGINT, before)
+    return tmp_path
 
 
 def begin(name, *more):
     return train.main(["--data", "text.txt", "--run-name", name, *MODEL, *more])
-
-
-def run_process(*words, **options):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tinygpt.train", *words],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=60,
-        check=False,
-        **options,
-    )
 
 
 def losses(name):
@@ -126,12 +111,7 @@ def test_twelve_steps_and_eight_resumed_are_twenty_steps_bit_for_bit(home):
     assert "resuming at step 12" in second.stderr
     assert losses("parts") == losses("straight")
     assert len(losses("parts")) == 20
-    straight, parts = (
-        load_checkpoint(f"checkpoints/{name}/final.h5", optimizer=True)
-        for name in ("straight", "parts")
-    )
-    for name in ("flat", "m", "v"):
-        np.testing.assert_array_equal(getattr(straight, name), getattr(parts, name))
+    assert_same_end("straight", "parts")
 
 
 def test_what_was_logged_after_the_last_save_is_logged_once(home, capsys):
@@ -258,12 +238,11 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(ho
 
 def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(home):
     words = ["--data", "text.txt", "--run-name", "a", *MODEL, "--steps", "1000000"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tinygpt.train", *words, "--eval-every", "1000000"],
+        [*COMMAND, *words, "--eval-every", "1000000"],
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=ENVIRONMENT,
     )
     log = home / "checkpoints/a/log.jsonl"
     for _ in range(300):
@@ -283,12 +262,7 @@ def test_a_run_that_nobody_watches_any_more_goes_on_to_its_end(home):
     read_end, write_end = os.pipe()
     os.close(read_end)  # as `2>&1 | head` leaves it
     words = ["--data", "text.txt", "--run-name", "a", *MODEL, "--steps", "6"]
-    subprocess.run(
-        [sys.executable, "-m", "tinygpt.train", *words],
-        stderr=write_end,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        timeout=60,
-    )
+    subprocess.run([*COMMAND, *words], stderr=write_end, env=ENVIRONMENT, timeout=60)
     os.close(write_end)
     assert load_checkpoint("checkpoints/a/final.h5").state["step"] == 6
 
