@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,27 @@ def run_process(*words):
         timeout=60,
         check=False,
     )
+
+
+@contextmanager
+def started_process(*words):
+    """The training command, left to run; killed where the block ends, if it runs still."""
+    with subprocess.Popen(
+        [*COMMAND, *words], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(path):
+    """Until there is something in the file; at most half a minute."""
+    for _ in range(600):
+        if path.exists() and path.stat().st_size:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing was written to {path}")
 
 
 def assert_same_end(one, other):

@@ -6,15 +6,22 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from runs import COMMAND, ENVIRONMENT, ROOT, assert_same_end, run_process
+from runs import (
+    COMMAND,
+    ENVIRONMENT,
+    ROOT,
+    assert_same_end,
+    run_process,
+    started_process,
+    wait_for,
+)
 
-from tinygpt import train
+from tinygpt import fine_tuning, run_start, train
 from tinygpt.checkpoint import load_checkpoint
 from tinygpt.config import TrainConfig
 from tinygpt.corpus import prepare_text
@@ -23,6 +30,7 @@ from tinygpt.errors import BackendError, CheckpointError, ConfigError, DataError
 from tinygpt.plot import plot_losses, read_log
 from tinygpt.progress import Progress
 from tinygpt.run_start import resume_run
+from tinygpt.threads import locked
 from tinygpt.tokenizers import make_tokenizer
 
 MODEL = [
@@ -54,7 +62,7 @@ def test_a_run_leaves_its_files_and_a_log_with_the_promised_keys(home, capsys):
     assert begin("a", "--steps", "10", "--save-every", "4", "--sample-every", "5") == 0
     folder = home / "checkpoints" / "a"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "best.h5", "config.toml", "final.h5", "latest.h5", "log.jsonl", "loss.png",
+        ".lock", "best.h5", "config.toml", "final.h5", "latest.h5", "log.jsonl", "loss.png",
         "step0000004.h5", "step0000008.h5",
     ]  # fmt: skip
     log = read_log(folder / "log.jsonl")
@@ -228,34 +236,64 @@ def test_a_text_for_byte_pairs_is_held_out_from_a_line_end_on(home, text, train_
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(home, capsys):
     begin("a", "--steps", "9", "--stop-at", "3")
     good = (home / "checkpoints/a/latest.h5").read_bytes()
-    run = resume_run(Path("checkpoints/a"), {})
-    run.model.flat[:] = 1e30
-    progress = Progress(sys.stderr, steps=9)
-    with pytest.raises(TinyGPTError, match="lower --lr"):
-        run.train(progress)
+    with resume_run(Path("checkpoints/a"), {}) as run:
+        run.model.flat[:] = 1e30
+        progress = Progress(sys.stderr, steps=9)
+        with pytest.raises(TinyGPTError, match="lower --lr"):
+            run.train(progress)
     assert (home / "checkpoints/a/latest.h5").read_bytes() == good
 
 
 def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(home):
     words = ["--data", "text.txt", "--run-name", "a", *MODEL, "--steps", "1000000"]
-    process = subprocess.Popen(
-        [*COMMAND, *words, "--eval-every", "1000000"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-    )
-    log = home / "checkpoints/a/log.jsonl"
-    for _ in range(300):
-        if log.exists() and log.stat().st_size:
-            break
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, shown = process.communicate(timeout=30)
+    with started_process(*words, "--eval-every", "1000000") as process:
+        wait_for(home / "checkpoints/a/log.jsonl")
+        process.send_signal(signal.SIGINT)
+        _, shown = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "--run-name a --resume" in shown
     state = load_checkpoint("checkpoints/a/latest.h5", optimizer=True).state
     assert state["step"] == losses("a")[-1][0]
     assert state["steps"] == 1000000
+
+
+def test_a_second_process_is_kept_out_until_the_first_is_killed(home):
+    words = ["--data", "text.txt", "--run-name", "a", *MODEL, "--steps", "1000000"]
+    with started_process(*words):
+        wait_for(home / "checkpoints/a/latest.h5")
+        second = run_process("--run-name", "a", "--resume")
+    assert second.returncode == 1
+    assert second.stderr.count("\n") == 1
+    assert second.stderr.startswith("error: another process is training the run in checkpoints/a;")
+    end = load_checkpoint("checkpoints/a/latest.h5").state["step"] + 1
+    third = run_process("--run-name", "a", "--resume", "--stop-at", str(end))
+    assert third.returncode == 0, third.stderr
+    assert [entry[0] for entry in losses("a")] == list(range(1, end + 1))
+
+
+def test_a_run_that_another_process_trains_is_neither_started_nor_resumed(home, capsys):
+    folder = home / "checkpoints/a"
+    folder.mkdir(parents=True)
+    with locked(folder / ".lock"), pytest.raises(ConfigError, match="stop it with Ctrl-C"):
+        begin("a", "--steps", "2")
+    assert [path.name for path in folder.iterdir()] == [".lock"]
+    begin("a", "--steps", "2", "--stop-at", "1")
+    with locked(folder / ".lock"), pytest.raises(ConfigError, match="stop it with Ctrl-C"):
+        train.main(["--run-name", "a", "--resume"])
+    assert train.main(["--run-name", "a", "--resume"]) == 0
+
+
+def test_a_run_that_was_trained_while_this_one_read_the_text_is_kept(home, monkeypatch):
+    def text_of(config, beginning):
+        with monkeypatch.context() as other:
+            other.setattr(run_start, "text_of", fine_tuning.text_of)
+            begin("a", "--steps", "1")
+        return fine_tuning.text_of(config, beginning)
+
+    monkeypatch.setattr(run_start, "text_of", text_of)
+    with pytest.raises(ConfigError, match="already a run in checkpoints/a"):
+        begin("a", "--steps", "2")
+    assert len(losses("a")) == 1
 
 
 def test_a_run_that_nobody_watches_any_more_goes_on_to_its_end(home):

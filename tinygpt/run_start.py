@@ -1,12 +1,15 @@
 """Where a run starts: in a new folder, or at the latest.h5 of a folder that has one.
 
-run = start_run(config, folder)          or: resume_run(folder, changes)
-run.train(progress)
+    with start_run(config, folder) as run:          or: resume_run(folder, changes)
+        run.train(progress)
+
+Within the block no other process can start or resume the run.
 """
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from tinygpt.fine_tuning import load_beginning, text_of
 from tinygpt.plot import read_log
 from tinygpt.run_settings import config_toml
 from tinygpt.run_state import read_run_state
-from tinygpt.threads import written_beside
+from tinygpt.threads import locked, written_beside
 from tinygpt.training import Run, tokens_per_step
 
 DEFAULT_STEPS = 2000
@@ -40,13 +43,13 @@ def schedule_length(config: TrainConfig, n_train: int) -> int:
     return DEFAULT_STEPS if config.steps is None else config.steps
 
 
-def start_run(config: TrainConfig, folder: Path) -> Run:
-    """A new run in a new folder.   Raises ConfigError when a run lives there already."""
-    if (folder / "latest.h5").exists():
-        raise ConfigError(
-            f"there is already a run in {folder}; add --resume to go on with it, or choose "
-            "another --run-name"
-        )
+@contextmanager
+def start_run(config: TrainConfig, folder: Path) -> Iterator[Run]:
+    """A new run in a new folder.
+
+    Raises ConfigError when a run lives there already, or another process trains it.
+    """
+    _check_new(folder)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; choose another --run-name")
     beginning = load_beginning(config)
@@ -54,22 +57,52 @@ def start_run(config: TrainConfig, folder: Path) -> Run:
     steps = schedule_length(config, len(text.train))
     run = Run(config, folder, text, steps=steps, beginning=beginning)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "log.jsonl").write_text("", encoding="utf-8")
-    (folder / "config.toml").write_text(config_toml(config), encoding="utf-8")
-    return run
+    with _alone(folder):
+        _check_new(folder)  # another process may have trained while this one read the text
+        (folder / "log.jsonl").write_text("", encoding="utf-8")
+        (folder / "config.toml").write_text(config_toml(config), encoding="utf-8")
+        yield run
 
 
-def resume_run(folder: Path, changes: Mapping[str, Any]) -> Run:
+def _check_new(folder: Path) -> None:
+    if (folder / "latest.h5").exists():
+        raise ConfigError(
+            f"there is already a run in {folder}; add --resume to go on with it, or choose "
+            "another --run-name"
+        )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from the run, which would write the same files."""
+    with locked(folder / ".lock") as alone:
+        if not alone:
+            raise ConfigError(
+                f"another process is training the run in {folder}; wait for its end or stop it "
+                "with Ctrl-C, or choose another --run-name"
+            )
+        yield
+
+
+@contextmanager
+def resume_run(folder: Path, changes: Mapping[str, Any]) -> Iterator[Run]:
     """The run in this folder at its latest.h5, with `changes` to its settings.
 
     Raises CheckpointError when there is none, ConfigError when a change is not one of steps,
-    epochs, threads and device, DataError when the text is no longer the one it learnt from.
+    epochs, threads and device or another process trains it, DataError when the text is no longer
+    the one it learnt from.
     """
     latest = folder / "latest.h5"
     if not latest.exists():
         raise CheckpointError(
             f"there is no {latest} to resume from; leave --resume out to start a new run"
         )
+    with _alone(folder):
+        yield _stored_run(folder, latest, changes)
+
+
+def _stored_run(folder: Path, latest: Path, changes: Mapping[str, Any]) -> Run:
+    """The run of a checkpoint, its settings and its log brought to where it goes on."""
     checkpoint = load_checkpoint(latest, optimizer=True, verify=True)
     state = read_run_state(checkpoint)
     steps = state.steps
