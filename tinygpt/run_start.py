@@ -52,16 +52,21 @@ def start_run(config: TrainConfig, folder: Path) -> Iterator[Run]:
     _check_new(folder)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; choose another --run-name")
-    beginning = load_beginning(config)
-    text = text_of(config, beginning)
-    steps = schedule_length(config, len(text.train))
-    run = Run(config, folder, text, steps=steps, beginning=beginning)
+    run = _new_run(config, folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
         _check_new(folder)  # another process may have trained while this one read the text
         (folder / "log.jsonl").write_text("", encoding="utf-8")
         (folder / "config.toml").write_text(config_toml(config), encoding="utf-8")
         yield run
+
+
+def _new_run(config: TrainConfig, folder: Path) -> Run:
+    """At step 0, nothing written; what was loaded to begin from is let go of before training."""
+    beginning = load_beginning(config)
+    text = text_of(config, beginning)
+    steps = schedule_length(config, len(text.train))
+    return Run(config, folder, text, steps=steps, beginning=beginning)
 
 
 def _check_new(folder: Path) -> None:

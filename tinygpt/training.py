@@ -1,7 +1,8 @@
 """A training run: a model, its optimiser and its text, and the loop that takes it to its end.
 
 A run's folder, checkpoints/NAME/, holds latest.h5 (to go on from), best.h5 (lowest validation
-loss), final.h5, stepNNNNNNN.h5, config.toml, log.jsonl and loss.png.
+loss), final.h5, stepNNNNNNN.h5, config.toml, log.jsonl, loss.png and .lock (locked while a process
+trains it).
 
 Everything random depends on the seed and the step number alone, so a run that is stopped and
 resumed gives the same bits as one that never stopped (with the same number of worker threads).
