@@ -24,6 +24,15 @@ settings.register_profile(
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+@pytest.fixture
+def signals_given_back():
+    """What Ctrl-C and the wish to terminate do is afterwards as before: training changes both."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture(autouse=True)
 def floating_point_faults_raise():
     """NaN and infinity are born loudly; underflow is how softmax says zero."""

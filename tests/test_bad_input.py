@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tinygpt import commands, run_settings, training
+from tinygpt import commands, run_settings, run_start
 from tinygpt.config import SamplingConfig, TrainConfig
 from tinygpt.errors import ConfigError
 from tinygpt.interactive import _seed
@@ -52,7 +52,7 @@ def test_absurdly_large_whole_numbers_are_refused(name: str) -> None:
 
 def test_epochs_beyond_counting_are_refused() -> None:
     with pytest.raises(ConfigError, match="fewer epochs"):
-        training.schedule_length(TrainConfig(epochs=1e308), n_train=10**6)
+        run_start.schedule_length(TrainConfig(epochs=1e308), n_train=10**6)
 
 
 @pytest.mark.parametrize("text", ["a = " + "[" * 5000, "lr = " + "9" * 5000])

@@ -2,7 +2,6 @@
 
 import json
 import math
-import signal
 
 import numpy as np
 import pytest
@@ -146,10 +145,9 @@ def test_the_bytes_of_a_text_do_not_count_end_of_text():
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch, capsys):
+def home(tmp_path, monkeypatch, capsys, signals_given_back):
     (tmp_path / "text.txt").write_text("the cat sat on the mat\n" * 30, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    before = signal.getsignal(signal.SIGINT)
     train.main(
         [
             "--data",
@@ -176,7 +174,6 @@ def home(tmp_path, monkeypatch, capsys):
             "0",
         ]
     )
-    signal.signal(signal.SIGINT, before)
     capsys.readouterr()
     return tmp_path
 

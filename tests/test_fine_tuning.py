@@ -1,14 +1,11 @@
 """Fine-tuning: --init-from keeps weights, tokenizer and shape, and refuses what does not fit."""
 
-import os
-import signal
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import assert_same_end, run_process
 from small_models import GOLDEN, order_one
 
 from tinygpt import train
@@ -22,7 +19,6 @@ from tinygpt.params import named_views
 from tinygpt.plot import read_log
 from tinygpt.tokenizers import BPETokenizer, CharTokenizer
 
-ROOT = Path(__file__).parent.parent
 TEXT = "the cat sat on the mat and the dog sat on the cat\n" * 40
 LOOP = [
     "--batch-size", "4", "--steps", "6", "--warmup", "1", "--log-every", "1", "--eval-every", "3",
@@ -31,15 +27,12 @@ LOOP = [
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(tmp_path, monkeypatch, signals_given_back):
     """A folder with a text and a converted GPT-2, as the current one."""
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     from_gpt2(GOLDEN / "gpt2" / "plain", tmp_path / "gpt2.h5")
     monkeypatch.chdir(tmp_path)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield tmp_path
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    return tmp_path
 
 
 def save_char_model(path, characters="\n acdehmnostu", block_size=16):
@@ -83,12 +76,7 @@ def test_a_resumed_fine_tuning_needs_nothing_from_the_first_checkpoint(home, cap
     begin("parts", "--stop-at", "3")
     (home / "gpt2.h5").unlink()
     assert train.main(["--run-name", "parts", "--resume"]) == 0
-    straight, parts = (
-        load_checkpoint(f"checkpoints/{name}/final.h5", optimizer=True)
-        for name in ("straight", "parts")
-    )
-    for name in ("flat", "m", "v"):
-        np.testing.assert_array_equal(getattr(straight, name), getattr(parts, name))
+    assert_same_end("straight", "parts")
 
 
 def test_a_run_can_go_on_from_an_earlier_run_of_ones_own(home, capsys):
@@ -199,13 +187,6 @@ def test_explain_and_dry_run_speak_of_the_checkpoint_and_write_nothing(home, cap
 def test_the_command_refuses_in_one_sentence_what_is_not_there(home):
     with pytest.raises(CheckpointError, match=r"there is no checkpoint nowhere\.h5"):
         begin("a", init="nowhere.h5")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tinygpt.train", "--init-from", ""],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        timeout=60,
-        check=False,
-    )
+    done = run_process("--init-from", "")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: ")

@@ -41,6 +41,10 @@ def test_a_learning_rate_that_blows_up_is_named():
         regression.main(["--lr", "9"])
 
 
-def test_more_steps_than_anyone_waits_for_are_refused():
+def test_more_steps_than_anyone_waits_for_are_refused(monkeypatch):
+    def train_for_ever(steps, lr, seed):
+        raise AssertionError(f"{steps} steps were begun")
+
+    monkeypatch.setattr(regression, "train", train_for_ever)
     with pytest.raises(ConfigError, match="steps must be from 1"):
         regression.main(["--steps", "1" + "0" * 400])

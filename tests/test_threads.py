@@ -1,10 +1,12 @@
 """Workers, and what differs between platforms, on platforms that are faked where they must be."""
 
 import ctypes
+import errno
 import os
 import sys
 import threading
 import time
+import types
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from tinygpt import threads
 from tinygpt.threads import (
     WorkerPool,
     keep_freed_memory,
+    locked,
     replace_file,
     sync_folder,
     written_beside,
@@ -139,6 +142,40 @@ def test_a_device_is_not_replaced_by_a_file(tmp_path):
     with pytest.raises(OSError, match="not a file"), written_beside(pipe):
         pass
     assert [entry.name for entry in tmp_path.iterdir()] == ["pipe"] and pipe.is_fifo()
+
+
+def test_a_lock_keeps_others_out_until_the_block_ends(tmp_path):
+    path = tmp_path / ".lock"
+    with locked(path) as first, locked(path) as second:
+        assert (first, second) == (True, False)
+    with locked(path) as again:
+        assert again
+    assert path.read_bytes() == b""
+
+
+def test_a_lock_on_windows_is_on_one_byte_and_does_not_wait(monkeypatch, tmp_path):
+    asked = []
+
+    def locking(handle, mode, n_bytes):
+        asked.append((mode, n_bytes))
+        if len(asked) > 1:
+            raise PermissionError(13, "Permission denied")  # as Windows says that another holds it
+
+    fake = types.SimpleNamespace(LK_NBLCK=2, locking=locking)
+    monkeypatch.setitem(sys.modules, "msvcrt", fake)
+    monkeypatch.setattr(threads.sys, "platform", "win32")
+    with locked(tmp_path / ".lock") as first, locked(tmp_path / ".lock") as second:
+        assert (first, second) == (True, False)
+    assert asked == [(2, 1), (2, 1)]
+
+
+def test_a_file_system_without_locks_keeps_nobody_out(monkeypatch, tmp_path):
+    def refuse(handle):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(threads, "_lock", refuse)
+    with locked(tmp_path / ".lock") as alone:
+        assert alone
 
 
 def test_memory_is_unknown_where_there_is_no_proc(monkeypatch):

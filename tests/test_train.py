@@ -6,24 +6,33 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import (
+    COMMAND,
+    ENVIRONMENT,
+    ROOT,
+    assert_same_end,
+    run_process,
+    started_process,
+    wait_for,
+)
 
-import tinygpt.training
-from tinygpt import train
+from tinygpt import fine_tuning, run_start, train
 from tinygpt.checkpoint import load_checkpoint
 from tinygpt.config import TrainConfig
 from tinygpt.corpus import prepare_text
 from tinygpt.data.recipes import tales_corpus
 from tinygpt.errors import BackendError, CheckpointError, ConfigError, DataError, TinyGPTError
 from tinygpt.plot import plot_losses, read_log
+from tinygpt.progress import Progress
+from tinygpt.run_start import resume_run
+from tinygpt.threads import locked
 from tinygpt.tokenizers import make_tokenizer
 
-ROOT = Path(__file__).parent.parent
 MODEL = [
     "--n-layer", "1", "--n-head", "2", "--n-embd", "8", "--block-size", "8", "--batch-size", "4",
     "--warmup", "2", "--log-every", "1", "--eval-every", "5", "--sample-every", "0", "--dropout",
@@ -32,31 +41,16 @@ MODEL = [
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A folder with a text to learn, as the current one; Ctrl-C is given back afterwards."""
+def home(tmp_path, monkeypatch, signals_given_back):
+    """A folder with a text to learn, as the current one."""
     words = "the cat sat on the mat and the dog sat on the cat\n"
     (tmp_path / "text.txt").write_text(words * 30, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    before = signal.getsignal(signal.SIGINT)
-    yield tmp_path
-    signal.signal(signal.SIGINT, before)
+    return tmp_path
 
 
 def begin(name, *more):
     return train.main(["--data", "text.txt", "--run-name", name, *MODEL, *more])
-
-
-def run_process(*words, **options):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tinygpt.train", *words],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=60,
-        check=False,
-        **options,
-    )
 
 
 def losses(name):
@@ -68,7 +62,7 @@ def test_a_run_leaves_its_files_and_a_log_with_the_promised_keys(home, capsys):
     assert begin("a", "--steps", "10", "--save-every", "4", "--sample-every", "5") == 0
     folder = home / "checkpoints" / "a"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "best.h5", "config.toml", "final.h5", "latest.h5", "log.jsonl", "loss.png",
+        ".lock", "best.h5", "config.toml", "final.h5", "latest.h5", "log.jsonl", "loss.png",
         "step0000004.h5", "step0000008.h5",
     ]  # fmt: skip
     log = read_log(folder / "log.jsonl")
@@ -125,12 +119,7 @@ def test_twelve_steps_and_eight_resumed_are_twenty_steps_bit_for_bit(home):
     assert "resuming at step 12" in second.stderr
     assert losses("parts") == losses("straight")
     assert len(losses("parts")) == 20
-    straight, parts = (
-        load_checkpoint(f"checkpoints/{name}/final.h5", optimizer=True)
-        for name in ("straight", "parts")
-    )
-    for name in ("flat", "m", "v"):
-        np.testing.assert_array_equal(getattr(straight, name), getattr(parts, name))
+    assert_same_end("straight", "parts")
 
 
 def test_what_was_logged_after_the_last_save_is_logged_once(home, capsys):
@@ -247,30 +236,20 @@ def test_a_text_for_byte_pairs_is_held_out_from_a_line_end_on(home, text, train_
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(home, capsys):
     begin("a", "--steps", "9", "--stop-at", "3")
     good = (home / "checkpoints/a/latest.h5").read_bytes()
-    run = tinygpt.training.resume_run(Path("checkpoints/a"), {})
-    run.model.flat[:] = 1e30
-    progress = tinygpt.training.Progress(sys.stderr, steps=9)
-    with pytest.raises(TinyGPTError, match="lower --lr"):
-        run.train(progress)
+    with resume_run(Path("checkpoints/a"), {}) as run:
+        run.model.flat[:] = 1e30
+        progress = Progress(sys.stderr, steps=9)
+        with pytest.raises(TinyGPTError, match="lower --lr"):
+            run.train(progress)
     assert (home / "checkpoints/a/latest.h5").read_bytes() == good
 
 
 def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(home):
     words = ["--data", "text.txt", "--run-name", "a", *MODEL, "--steps", "1000000"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tinygpt.train", *words, "--eval-every", "1000000"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    log = home / "checkpoints/a/log.jsonl"
-    for _ in range(300):
-        if log.exists() and log.stat().st_size:
-            break
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, shown = process.communicate(timeout=30)
+    with started_process(*words, "--eval-every", "1000000") as process:
+        wait_for(home / "checkpoints/a/log.jsonl")
+        process.send_signal(signal.SIGINT)
+        _, shown = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "--run-name a --resume" in shown
     state = load_checkpoint("checkpoints/a/latest.h5", optimizer=True).state
@@ -278,16 +257,50 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(home):
     assert state["steps"] == 1000000
 
 
+def test_a_second_process_is_kept_out_until_the_first_is_killed(home):
+    words = ["--data", "text.txt", "--run-name", "a", *MODEL, "--steps", "1000000"]
+    with started_process(*words):
+        wait_for(home / "checkpoints/a/latest.h5")
+        second = run_process("--run-name", "a", "--resume")
+    assert second.returncode == 1
+    assert second.stderr.count("\n") == 1
+    assert second.stderr.startswith("error: another process is training the run in checkpoints/a;")
+    end = load_checkpoint("checkpoints/a/latest.h5").state["step"] + 1
+    third = run_process("--run-name", "a", "--resume", "--stop-at", str(end))
+    assert third.returncode == 0, third.stderr
+    assert [entry[0] for entry in losses("a")] == list(range(1, end + 1))
+
+
+def test_a_run_that_another_process_trains_is_neither_started_nor_resumed(home, capsys):
+    folder = home / "checkpoints/a"
+    folder.mkdir(parents=True)
+    with locked(folder / ".lock"), pytest.raises(ConfigError, match="stop it with Ctrl-C"):
+        begin("a", "--steps", "2")
+    assert [path.name for path in folder.iterdir()] == [".lock"]
+    begin("a", "--steps", "2", "--stop-at", "1")
+    with locked(folder / ".lock"), pytest.raises(ConfigError, match="stop it with Ctrl-C"):
+        train.main(["--run-name", "a", "--resume"])
+    assert train.main(["--run-name", "a", "--resume"]) == 0
+
+
+def test_a_run_that_was_trained_while_this_one_read_the_text_is_kept(home, monkeypatch):
+    def text_of(config, beginning):
+        with monkeypatch.context() as other:
+            other.setattr(run_start, "text_of", fine_tuning.text_of)
+            begin("a", "--steps", "1")
+        return fine_tuning.text_of(config, beginning)
+
+    monkeypatch.setattr(run_start, "text_of", text_of)
+    with pytest.raises(ConfigError, match="already a run in checkpoints/a"):
+        begin("a", "--steps", "2")
+    assert len(losses("a")) == 1
+
+
 def test_a_run_that_nobody_watches_any_more_goes_on_to_its_end(home):
     read_end, write_end = os.pipe()
     os.close(read_end)  # as `2>&1 | head` leaves it
     words = ["--data", "text.txt", "--run-name", "a", *MODEL, "--steps", "6"]
-    subprocess.run(
-        [sys.executable, "-m", "tinygpt.train", *words],
-        stderr=write_end,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        timeout=60,
-    )
+    subprocess.run([*COMMAND, *words], stderr=write_end, env=ENVIRONMENT, timeout=60)
     os.close(write_end)
     assert load_checkpoint("checkpoints/a/final.h5").state["step"] == 6
 

@@ -20,8 +20,9 @@ from tinygpt.optim import AdamW
 from tinygpt.parallel import TrainingStep
 from tinygpt.params import decayed_count, param_shapes, parameter_count
 from tinygpt.progress import duration
+from tinygpt.run_start import schedule_length
 from tinygpt.threads import memory_available
-from tinygpt.training import schedule_length, tokens_per_step
+from tinygpt.training import tokens_per_step
 
 TIMED_STEPS = 2
 WIDTH = 88  # of a line of explanation

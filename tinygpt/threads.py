@@ -178,6 +178,36 @@ def _sweep(path: Path) -> None:
                 leftover.unlink()
 
 
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """The block alone holds the lock on the file at `path`; False when another holds it already.
+
+    The lock goes with the process, however that ends; the file stays, empty. Where the file system
+    knows no locks, nobody is kept out. Raises OSError when the file cannot be made.
+    """
+    with open(path, "ab") as file:
+        alone = True
+        try:
+            _lock(file.fileno())
+        except (BlockingIOError, PermissionError):  # as Linux and macOS say it, and Windows
+            alone = False
+        except OSError:  # some network file systems refuse
+            pass
+        yield alone
+
+
+def _lock(handle: int) -> None:
+    """Lock an open file, without waiting, until it is closed."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def replace_file(temporary: Path, path: Path) -> None:
     """Put a finished temporary file in the place of `path`, at once or not at all."""
     os.replace(temporary, path)

@@ -5,13 +5,16 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygpt.commands import Parser, run
 from tinygpt.errors import BackendError, ConfigError
 from tinygpt.presets import describe_presets
 from tinygpt.progress import Progress, write_unless_closed
 from tinygpt.run_settings import add_flags, collect, given_flags, run_folder
+
+if TYPE_CHECKING:  # --help answers before NumPy is loaded
+    from tinygpt.training import Run
 
 EXAMPLES = f"""\
   python -m tinygpt.train --preset tiny --run-name first          a first try, in seconds
@@ -97,18 +100,29 @@ def _look_ahead(settings: dict[str, Any], arguments: Namespace) -> int:
 
 
 def _train(settings: dict[str, Any], arguments: Namespace) -> int:
-    """Start or resume the run, train it, say how to go on."""
+    """Start or resume the run, and train it."""
     from tinygpt.config import TrainConfig
-    from tinygpt.fine_tuning import doubt, inherit
-    from tinygpt.plot import plot_losses
+    from tinygpt.fine_tuning import inherit
+    from tinygpt.run_start import resume_run, start_run
     from tinygpt.threads import keep_freed_memory
-    from tinygpt.training import resume_run, start_run
 
     keep_freed_memory()
-    name = settings.get("run_name", TrainConfig.run_name)
-    folder = run_folder(name)
+    folder = run_folder(settings.get("run_name", TrainConfig.run_name))
     if arguments.resume:
-        r = resume_run(folder, settings)
+        begun = resume_run(folder, settings)
+    else:
+        begun = start_run(TrainConfig(**inherit(settings)), folder)
+    with begun as r:
+        return _go_on(r, arguments)
+
+
+def _go_on(r: "Run", arguments: Namespace) -> int:
+    """Train the run from where it stands, and say how to go on."""
+    from tinygpt.fine_tuning import doubt
+    from tinygpt.plot import plot_losses
+
+    folder, name = r.folder, r.folder.name
+    if arguments.resume:
         if r.steps != r.stored_steps:
             _say(
                 f"the schedule is changed from {r.stored_steps} to {r.steps} steps: "
@@ -121,8 +135,6 @@ def _train(settings: dict[str, Any], arguments: Namespace) -> int:
                 f"--run-name {name}"
             )
             return 0
-    else:
-        r = start_run(TrainConfig(**inherit(settings)), folder)
     if arguments.stop_at is not None and arguments.stop_at <= r.step:
         raise ConfigError(
             f"--stop-at is {arguments.stop_at} and {r.step} steps are done; give a later one"

@@ -1,10 +1,8 @@
-"""A training run: its text, its model, its folder, and the loop.
-
-    run = start_run(config)          or: resume_run(folder, changes)
-    run.train(progress)
+"""A training run: a model, its optimiser and its text, and the loop that takes it to its end.
 
 A run's folder, checkpoints/NAME/, holds latest.h5 (to go on from), best.h5 (lowest validation
-loss), final.h5, stepNNNNNNN.h5, config.toml, log.jsonl and loss.png.
+loss), final.h5, stepNNNNNNN.h5, config.toml, log.jsonl, loss.png and .lock (locked while a process
+trains it).
 
 Everything random depends on the seed and the step number alone, so a run that is stopped and
 resumed gives the same bits as one that never stopped (with the same number of worker threads).
@@ -14,8 +12,8 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,44 +21,24 @@ import numpy as np
 
 from tinygpt import __version__
 from tinygpt.backend import select, to_device, to_host
-from tinygpt.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from tinygpt.checkpoint import Checkpoint, save_checkpoint
 from tinygpt.config import TrainConfig
-from tinygpt.corpus import Text, prepare_text
-from tinygpt.errors import CheckpointError, ConfigError, DataError, TinyGPTError, VocabularyError
+from tinygpt.corpus import Text
+from tinygpt.errors import CheckpointError, TinyGPTError, VocabularyError
 from tinygpt.evaluation import evaluate_loss
-from tinygpt.fine_tuning import load_beginning, text_of
 from tinygpt.generation import generate_text
 from tinygpt.model import GPT
 from tinygpt.optim import AdamW, lr_at
 from tinygpt.parallel import TrainingStep
 from tinygpt.params import decayed_count, parameter_count
-from tinygpt.plot import read_log
 from tinygpt.progress import Progress
-from tinygpt.run_settings import config_toml
 from tinygpt.run_state import read_run_state
-from tinygpt.threads import WorkerPool, default_workers, written_beside
-
-DEFAULT_STEPS = 2000
-CHANGEABLE = ("steps", "epochs", "threads", "device", "run_name")  # when a run is resumed
+from tinygpt.threads import WorkerPool, default_workers
 
 
 def tokens_per_step(config: TrainConfig) -> int:
     """How many tokens one optimiser step learns from."""
     return config.batch_size * config.accumulate * config.block_size
-
-
-def schedule_length(config: TrainConfig, n_train: int) -> int:
-    """The run's optimiser steps, from --steps or --epochs (rounded up).
-
-    >>> schedule_length(TrainConfig(epochs=2, batch_size=10, block_size=10), n_train=450)
-    9
-    """
-    if config.epochs is not None:
-        steps = config.epochs * n_train / tokens_per_step(config)
-        if steps > 10**9:
-            raise ConfigError(f"epochs is {config.epochs}: {steps:.3g} steps; give fewer epochs")
-        return math.ceil(steps)
-    return DEFAULT_STEPS if config.steps is None else config.steps
 
 
 class Run:
@@ -301,76 +279,3 @@ class Run:
 def _or_none(value: float) -> float | None:
     """JSON has no nan."""
     return None if math.isnan(value) else value
-
-
-def start_run(config: TrainConfig, folder: Path) -> Run:
-    """A new run in a new folder.   Raises ConfigError when a run lives there already."""
-    if (folder / "latest.h5").exists():
-        raise ConfigError(
-            f"there is already a run in {folder}; add --resume to go on with it, or choose "
-            "another --run-name"
-        )
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder} is a file; choose another --run-name")
-    beginning = load_beginning(config)
-    text = text_of(config, beginning)
-    steps = schedule_length(config, len(text.train))
-    run = Run(config, folder, text, steps=steps, beginning=beginning)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "log.jsonl").write_text("", encoding="utf-8")
-    (folder / "config.toml").write_text(config_toml(config), encoding="utf-8")
-    return run
-
-
-def resume_run(folder: Path, changes: Mapping[str, Any]) -> Run:
-    """The run in this folder at its latest.h5, with `changes` to its settings.
-
-    Raises CheckpointError when there is none, ConfigError when a change is not one of steps,
-    epochs, threads and device, DataError when the text is no longer the one it learnt from.
-    """
-    latest = folder / "latest.h5"
-    if not latest.exists():
-        raise CheckpointError(
-            f"there is no {latest} to resume from; leave --resume out to start a new run"
-        )
-    checkpoint = load_checkpoint(latest, optimizer=True, verify=True)
-    state = read_run_state(checkpoint)
-    steps = state.steps
-    config = _changed(state.config, changes)
-    text = prepare_text(config, checkpoint.tokenizer)
-    if text.sha256 != state.sha256:
-        raise DataError(
-            f"the text of {config.data!r} has changed since this run began (another SHA-256); "
-            "restore it, or start a new run with another --run-name"
-        )
-    if "steps" in changes or "epochs" in changes:
-        steps = schedule_length(config, len(text.train))
-    if steps < state.step:
-        raise ConfigError(
-            f"the run has done {state.step} steps already; --steps must be above that"
-        )
-    run = Run(config, folder, text, steps=steps, checkpoint=checkpoint)
-    (folder / "config.toml").write_text(config_toml(config), encoding="utf-8")
-    _cut_log(folder / "log.jsonl", state.step)
-    return run
-
-
-def _changed(stored: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
-    """The stored settings with the allowed changes."""
-    allowed = {name: value for name, value in changes.items() if name in CHANGEABLE}
-    for name, value in changes.items():
-        if name not in allowed and value != getattr(stored, name):
-            raise ConfigError(
-                f"the run was begun with {name} = {getattr(stored, name)!r} and --resume cannot "
-                f"change it to {value!r}; leave --{name.replace('_', '-')} out, or start a new run"
-            )
-    if "steps" in allowed or "epochs" in allowed:
-        allowed = {"steps": None, "epochs": None} | allowed
-    return replace(stored, **allowed)
-
-
-def _cut_log(path: Path, step: int) -> None:
-    """Forget what was logged after the checkpoint: those steps will be taken, and logged, again."""
-    kept = [e for e in read_log(path) if e["step"] <= step] if path.exists() else []
-    with written_beside(path) as file:
-        file.write("".join(json.dumps(e) + "\n" for e in kept).encode())
