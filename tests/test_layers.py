@@ -16,13 +16,13 @@ PACKAGE = Path(tinygpt.__file__).parent
 ROWS = [
     "errors",
     "backend",
-    "threads",
+    "threads probe",
     "config",
     "ops",
     "gradcheck",
     "tokenizers",
     "tales",
-    "params",
+    "params flops",
     "kv_cache data corpus",
     "transformer optim",
     "model",
@@ -30,7 +30,7 @@ ROWS = [
     "parallel",
     "checkpoint convert",
     "sampling decoding speculative generation",
-    "evaluation choices",
+    "evaluation choices speed",
     "lesson_checks",
     "commands progress plot presets run_settings run_state fine_tuning training explain proofs "
     "display interactive regression train generate_flags generate evaluate tokenize prove bench "
