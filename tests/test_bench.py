@@ -109,8 +109,8 @@ def test_the_table_is_plain_lines_of_one_width_in_a_pipe(small, capsys):
     said = capsys.readouterr()
     title, _, *table, _, below = said.out.splitlines()
     assert title.startswith(f"{small}: {parameter_count(SMALL):,} parameters")
-    assert [line[:27].strip() for line in table[1:]] == [
-        "train   12 texts of 8 toke",
+    assert [line[: len("train   12 texts of 8 tokens")].strip() for line in table[1:]] == [
+        "train   12 texts of 8 tokens",
         "prefill 1 text of 5 tokens",
         "decode  1 text, token 5",
         "decode  8 texts, token 5",
@@ -160,7 +160,7 @@ def test_a_process_that_is_interrupted_exits_130_without_a_traceback():
         [*COMMAND, "--seconds", "600"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        assert process.stdout.readline().startswith("checkpoints/") or True
+        assert "parameters" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     finally:
@@ -190,13 +190,29 @@ def test_a_value_that_cannot_be_is_refused(flags, complaint):
         bench.main(flags)
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--preset", "tiny", "--checkpoint", "x"],
+        ["--only", "speak"],
+        ["--only", "train", "--context", "5"],
+        ["--only", "prefill", "--texts", "5"],
+        ["--only", "decode", "--batch-size", "5"],
+        ["--dtype", "int8"],
+    ],
+)
+def test_flags_that_cannot_both_be_meant_are_wrong_usage(flags, capsys):
+    with pytest.raises(SystemExit) as left:
+        bench.main(flags)
+    assert left.value.code == 2 and capsys.readouterr().out == ""
+
+
 def test_a_run_that_is_not_there_is_refused():
     with pytest.raises(CheckpointError):
         bench.main(["--run-name", "nobody-made-this"])
 
 
-def test_a_mistake_is_one_sentence_and_two_models_are_wrong_usage():
+def test_a_mistake_is_one_sentence():
     done = run("--seconds", "-1")
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr == "error: seconds is -1.0; it must be above 0 and at most 3,600\n"
-    assert run("--preset", "tiny", "--checkpoint", "x").returncode == 2

@@ -33,7 +33,8 @@ ROWS = [
     "evaluation choices speed",
     "lesson_checks",
     "commands progress plot presets run_settings run_state fine_tuning training explain proofs "
-    "display interactive regression train generate_flags generate evaluate tokenize prove bench "
+    "display interactive regression train generate_flags generate evaluate tokenize prove "
+    "bench_report bench "
     "data.__main__ checkpoint.__main__ convert.__main__",
 ]
 PLACE = {name: (r, c) for r, row in enumerate(ROWS) for c, name in enumerate(row.split())}

@@ -1,18 +1,16 @@
 """`python -m tinygpt.bench`: how fast a model trains, reads and writes on this machine."""
 
-import json
 import math
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from tinygpt.commands import Parser, run
 from tinygpt.errors import ConfigError
 from tinygpt.presets import describe_presets
 
 if TYPE_CHECKING:
-    from tinygpt.model import GPT
+    from tinygpt.bench_report import Subject
     from tinygpt.speed import Part
 
 EXAMPLES = f"""\
@@ -33,16 +31,9 @@ that of the median time; a tenth of the times are below the 10th percentile. The
 of NumPy's matrix products, measured before and after. Memory is that of the arrays; Python and its
 libraries come on top. All is on the CPU. Ctrl-C prints what was measured so far."""
 
-BUSY = 0.8  # of the better measurement of the peak: a quiet machine does not get below
+TEXTS = 8  # side by side, unless --texts says otherwise
+GOES_WITH = {"batch_size": ("train",), "context": ("prefill", "decode"), "texts": ("decode",)}
 SHAKESPEARE = 65  # characters: what a preset with the char tokenizer learns from
-
-
-class Subject(NamedTuple):
-    """What is measured: a model by its name, and the rows of its training batch."""
-
-    name: str
-    model: "GPT"
-    rows: int
 
 
 def build_parser() -> Parser:
@@ -79,7 +70,6 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--texts",
         type=int,
-        default=8,
         metavar="N",
         help="decode: also so many texts side by side (default 8; 1: no)",
     )
@@ -95,8 +85,11 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, and print what was measured, also after Ctrl-C.   Raises TinyGPTError."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    _refuse_contradictions(parser, args)
     _refuse_bad_numbers(args)
+    from tinygpt.bench_report import print_results, title
     from tinygpt.probe import gflops
     from tinygpt.threads import blas_threads, default_workers, keep_freed_memory
 
@@ -105,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     subject = _subject(args)
     parts = _parts(subject, args, threads)
     if not args.json:
-        print(_title(subject, threads) + "\n", flush=True)  # noqa: T201
+        print(title(subject, threads) + "\n", flush=True)  # noqa: T201
     peaks: list[float] = []
     try:
         with blas_threads(threads):
@@ -115,7 +108,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     finally:
         parts = [part for part in parts if part.seconds]
         if parts:
-            _print_results(subject, parts, peaks, threads, as_json=args.json)
+            print_results(subject, parts, peaks, threads, as_json=args.json)
+
+
+def _refuse_contradictions(parser: Parser, args: Namespace) -> None:
+    """Exit 2 where a flag is for a part that --only leaves out."""
+    for name, parts in GOES_WITH.items():
+        if getattr(args, name) is not None and args.only not in (None, *parts):
+            flag = name.replace("_", "-")
+            parser.error(f"--{flag} goes with {' and '.join(parts)}, not with --only {args.only}")
 
 
 def _refuse_bad_numbers(args: Namespace) -> None:
@@ -129,8 +130,9 @@ def _refuse_bad_numbers(args: Namespace) -> None:
         raise ConfigError(f"seconds is {args.seconds}; it must be above 0 and at most 3,600")
 
 
-def _subject(args: Namespace) -> Subject:
+def _subject(args: Namespace) -> "Subject":
     """The model that the flags name.   Raises CheckpointError or ConfigError."""
+    from tinygpt.bench_report import Subject
     from tinygpt.checkpoint import find_checkpoint, load_model
     from tinygpt.config import TrainConfig
     from tinygpt.model import GPT
@@ -148,7 +150,7 @@ def _subject(args: Namespace) -> Subject:
     return Subject(f"preset {args.preset}", model, args.batch_size or config.batch_size)
 
 
-def _parts(subject: Subject, args: Namespace, threads: int) -> list["Part"]:
+def _parts(subject: "Subject", args: Namespace, threads: int) -> list["Part"]:
     """What to measure, several texts last: they use the model up."""
     from tinygpt.speed import decoding, prefill, training
 
@@ -162,8 +164,9 @@ def _parts(subject: Subject, args: Namespace, threads: int) -> list["Part"]:
         prefill(model, context),
         decoding(model, 1, context, threads),
     ]
-    if args.texts > 1:
-        parts.append(decoding(model, args.texts, context, threads))
+    texts = TEXTS if args.texts is None else args.texts
+    if texts > 1:
+        parts.append(decoding(model, texts, context, threads))
     return [part for part in parts if args.only in (None, part.name)]
 
 
@@ -176,109 +179,6 @@ def _measure(parts: list["Part"], seconds: float) -> None:
             bar.set_description(part.name)
             part.measure(seconds)
             bar.update()
-
-
-def _title(subject: Subject, threads: int) -> str:
-    from tinygpt.params import parameter_count
-
-    model, config = subject.model, subject.model.config
-    return (
-        f"{subject.name}: {parameter_count(config):,} parameters ({config.n_layer} layers, "
-        f"{config.n_head} heads, {config.n_embd} channels, context {config.block_size}, "
-        f"{config.vocab_size:,} ids), {model.dtype}, {threads} thread{'s' * (threads != 1)}"
-    )
-
-
-def _print_results(
-    subject: Subject, parts: list["Part"], peaks: list[float], threads: int, *, as_json: bool
-) -> None:
-    results = _results(subject, parts, peaks, threads)
-    print(json.dumps(results) if as_json else _table(results), flush=True)  # noqa: T201
-    if results["busy"]:
-        sys.stderr.write(
-            f"note: matrix products ran at {peaks[0]:.0f} GFLOP/s before and {peaks[1]:.0f} after; "
-            "the machine is busy, so run this again when it is quiet\n"
-        )
-
-
-def _results(
-    subject: Subject, parts: list["Part"], peaks: list[float], threads: int
-) -> dict[str, Any]:
-    """What --json prints. Without the peak after, if there was Ctrl-C."""
-    from dataclasses import asdict
-
-    from tinygpt.params import parameter_count
-    from tinygpt.threads import peak_memory
-
-    model = subject.model
-    return {
-        "model": subject.name,
-        "parameters": parameter_count(model.config),
-        "config": asdict(model.config),
-        "dtype": str(model.dtype),
-        "threads": threads,
-        "parts": [_numbers(part, model, max(peaks)) for part in parts],
-        "peak_gflops_before": peaks[0],
-        "peak_gflops_after": peaks[1] if len(peaks) > 1 else None,
-        "busy": min(peaks) < BUSY * max(peaks),
-        "process_peak_bytes": peak_memory(),
-    }
-
-
-def _numbers(part: "Part", model: "GPT", peak: float) -> dict[str, Any]:
-    from tinygpt.flops import multiplied_count
-
-    median = part.percentile(50)
-    read = multiplied_count(model.config) * model.dtype.itemsize
-    return {
-        "part": part.name,
-        "texts": part.texts,
-        "tokens": part.tokens,
-        "context": part.context,
-        "times": len(part.seconds),
-        "tokens_per_second": part.tokens_per_second,
-        "median_ms": 1e3 * median,
-        "p10_ms": 1e3 * part.percentile(10),
-        "p90_ms": 1e3 * part.percentile(90),
-        "gflops": part.gflops,
-        "share_of_peak": part.gflops / peak,
-        "weights_gb_per_second": read / median / 1e9 if part.name == "decode" else None,
-        "memory_bytes": part.memory,
-    }
-
-
-def _table(results: dict[str, Any]) -> str:
-    """The same for a reader: a line a part, and the machine below."""
-    rows = [
-        ("", "tokens/s", "ms: median", "10th", "90th", "times", "of peak", "GB/s", "memory"),
-        *(_row(numbers) for numbers in results["parts"]),
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    ]
-    before, after = results["peak_gflops_before"], results["peak_gflops_after"]
-    below = f"matrix products: {before:.0f} GFLOP/s before"
-    below += ", stopped" if after is None else f", {after:.0f} after; the peak is the better"
-    if (peak := results["process_peak_bytes"]) is not None:
-        below += f"; peak memory of the whole process {peak / 1e6:,.0f} MB"
-    return "\n".join([*lines, "", below])
-
-
-def _row(numbers: dict[str, Any]) -> tuple[str, ...]:
-    texts, context = numbers["texts"], numbers["context"]
-    what = f"{texts} text{'s' * (texts != 1)}"
-    what += f", token {context}" if numbers["part"] == "decode" else f" of {context} tokens"
-    bandwidth = numbers["weights_gb_per_second"]
-    return (
-        f"{numbers['part']:7} {what}",
-        f"{numbers['tokens_per_second']:,.0f}",
-        *(f"{numbers[name]:,.2f}" for name in ("median_ms", "p10_ms", "p90_ms")),
-        f"{numbers['times']:,}",
-        f"{numbers['share_of_peak']:.0%}",
-        "-" if bandwidth is None else f"{bandwidth:,.1f}",
-        f"{numbers['memory_bytes'] / 1e6:,.0f} MB",
-    )
 
 
 if __name__ == "__main__":
