@@ -24,8 +24,9 @@ presets (random weights):
 {describe_presets()}
 
 train    steps on whole windows: forward, backward, AdamW; 6 N + 12 L C T operations a token
-prefill  reading a prompt of --context tokens; 2 N + 4 L C T operations a token
-decode   the token after it, and its draw; GB/s is what of the weights is read, by the time
+prefill  reading a prompt of --context tokens; 2 N + 4 L C T operations a token, the output layer
+         for the last alone
+decode   the last of them alone, and a draw; GB/s: the bytes of N weights by the time of a pass
 N are the parameters but for wpe, L layers, C channels, T the context. Ids are random. A rate is
 that of the median time; a tenth of the times are below the 10th percentile. The peak is the speed
 of NumPy's matrix products, measured before and after. Memory is that of the arrays; Python and its
@@ -77,7 +78,10 @@ def build_parser() -> Parser:
         "--threads", type=int, default=0, metavar="N", help="threads (default 0: all cores)"
     )
     parser.add_argument(
-        "--dtype", choices=("float32", "float64"), default="float32", help="(default float32)"
+        "--dtype",
+        choices=("float32", "float64"),
+        default="float32",
+        help="arithmetic (default float32)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return parser

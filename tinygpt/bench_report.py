@@ -115,5 +115,5 @@ def _row(numbers: dict[str, Any]) -> tuple[str, ...]:
         f"{numbers['times']:,}",
         f"{numbers['share_of_peak']:.0%}",
         "-" if bandwidth is None else f"{bandwidth:,.1f}",
-        f"{numbers['memory_bytes'] / 1e6:,.0f} MB",
+        f"{numbers['memory_bytes'] / 1e6:,.1f} MB",
     )
