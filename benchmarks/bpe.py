@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from probe import gflops
-
+from tinygpt.probe import gflops
 from tinygpt.tokenizers import make_tokenizer
 from tinygpt.tokenizers.bpe_train import train_bpe
 

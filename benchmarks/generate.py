@@ -12,12 +12,12 @@ import sys
 import time
 
 import numpy as np
-from probe import gflops
 
 from tinygpt.config import ModelConfig
 from tinygpt.kv_cache import KVCache
 from tinygpt.model import GPT
 from tinygpt.params import parameter_count
+from tinygpt.probe import gflops
 from tinygpt.threads import keep_freed_memory, peak_memory
 
 GPT2 = ModelConfig(vocab_size=50257, block_size=1024, n_layer=12, n_head=12, n_embd=768)

@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from probe import gflops
 from threadpoolctl import threadpool_limits
 
 from tinygpt import tales
@@ -29,6 +28,7 @@ from tinygpt.decoding import Sample, draw_together
 from tinygpt.kv_cache import KVCache
 from tinygpt.model import GPT
 from tinygpt.panels import in_panels
+from tinygpt.probe import gflops
 from tinygpt.speculative import Guess, PromptLookup, Speculation
 from tinygpt.threads import default_workers, keep_freed_memory
 

@@ -16,13 +16,13 @@ PACKAGE = Path(tinygpt.__file__).parent
 ROWS = [
     "errors",
     "backend",
-    "threads",
+    "threads probe",
     "config",
     "ops",
     "gradcheck",
     "tokenizers",
     "tales",
-    "params",
+    "params flops",
     "kv_cache data corpus",
     "transformer optim",
     "model",
@@ -30,11 +30,18 @@ ROWS = [
     "parallel",
     "checkpoint convert",
     "sampling decoding speculative generation",
-    "evaluation choices",
+    "evaluation choices speed",
     "lesson_checks",
+<<<<<<< HEAD
     "commands progress plot presets run_settings run_state fine_tuning training run_start explain "
     "proofs display interactive regression train generate_flags generate evaluate tokenize prove "
     "bench data.__main__ checkpoint.__main__ convert.__main__",
+=======
+    "commands progress plot presets run_settings run_state fine_tuning training explain proofs "
+    "display interactive regression train generate_flags generate evaluate tokenize prove "
+    "bench_report bench "
+    "data.__main__ checkpoint.__main__ convert.__main__",
+>>>>>>> d
 ]
 PLACE = {name: (r, c) for r, row in enumerate(ROWS) for c, name in enumerate(row.split())}
 FILES = sorted(

@@ -55,6 +55,8 @@ SHORTER = {  # flags added to commands that would run for minutes
         "--steps 3"
     ),
     "python -m tinygpt.regression": "--steps 50",
+    "python -m tinygpt.bench": "--seconds 0.1",
+    "python -m tinygpt.bench --preset shakespeare-char --only train --threads 1": "--seconds 0.1",
     "python -m tinygpt.train --data python --run-name code": "--data book.txt --steps 2",
     "python -m tinygpt.train --data book.txt --run-name letters --tokenizer char": "--steps 2",
     "python -m tinygpt.train --preset shakespeare-char-cpu --run-name like-nanogpt": (

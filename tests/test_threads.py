@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_info
 from tinygpt import threads
 from tinygpt.threads import (
     WorkerPool,
+    blas_threads,
     keep_freed_memory,
     locked,
     replace_file,
@@ -29,14 +30,25 @@ def test_a_pool_maps_in_order(n):
         assert pool.map(lambda i: i * i, range(7)) == [i * i for i in range(7)]
 
 
-def test_blas_has_one_thread_inside_the_pool_and_its_own_again_after():
-    def blas_threads():
-        return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+def threads_of_blas():
+    return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
 
-    before = blas_threads()
+
+def test_blas_has_one_thread_inside_the_pool_and_its_own_again_after():
+    before = threads_of_blas()
     with WorkerPool(2):
-        assert set(blas_threads()) <= {1}
-    assert blas_threads() == before
+        assert set(threads_of_blas()) <= {1}
+    assert threads_of_blas() == before
+
+
+def test_blas_has_as_many_threads_as_it_is_told_and_its_own_again_after():
+    before = threads_of_blas()
+    with blas_threads(1):
+        assert set(threads_of_blas()) <= {1}
+        with blas_threads(2):
+            assert set(threads_of_blas()) <= {2}
+        assert set(threads_of_blas()) <= {1}
+    assert threads_of_blas() == before
 
 
 def test_an_exception_is_raised_after_every_worker_has_ended():

@@ -11,6 +11,7 @@ COMMANDS = {
     "evaluate": "loss, perplexity and bits per byte on held-out text",
     "data": "make text to train on: recipes, files, folders",
     "tokenize": "see how text becomes tokens, and learn a vocabulary",
+    "bench": "how fast a model trains, reads and writes on this machine",
     "regression": "the gentlest first run: a small network on synthetic data",
     "prove": "check every gradient against finite differences",
 }

@@ -15,10 +15,11 @@ from tinygpt.backend import select, synchronize
 from tinygpt.config import ModelConfig, TrainConfig
 from tinygpt.corpus import Text
 from tinygpt.fine_tuning import doubt, load_beginning, text_of
+from tinygpt.flops import flops_per_token
 from tinygpt.model import GPT
 from tinygpt.optim import AdamW
 from tinygpt.parallel import TrainingStep
-from tinygpt.params import decayed_count, param_shapes, parameter_count
+from tinygpt.params import decayed_count, parameter_count
 from tinygpt.progress import duration
 from tinygpt.run_start import schedule_length
 from tinygpt.threads import memory_available
@@ -36,7 +37,7 @@ class Plan(NamedTuple):
     text: Text
     steps: int
     parameters: int
-    flops: float  # per step
+    flops: int  # per step
 
 
 def make_plan(config: TrainConfig) -> Plan:
@@ -52,21 +53,6 @@ def make_plan(config: TrainConfig) -> Plan:
         parameter_count(model),
         flops_per_token(model) * tokens_per_step(config),
     )
-
-
-def flops_per_token(model: ModelConfig) -> float:
-    """Floating-point operations to learn from one token: 6 N + 12 L C T.
-
-    Each of the N parameters takes part in one multiplication and one addition forward, and in two
-    of each backward. Attention adds scores and weighted sums over T positions, counted whole,
-    without the mask (Kaplan et al. 2020, section 2.1; Chowdhery et al. 2022, appendix B). Positions
-    are looked up and never multiplied, so wpe is left out of N.
-
-    >>> flops_per_token(ModelConfig(vocab_size=65, block_size=64, n_layer=4, n_head=4, n_embd=128))
-    5203200
-    """
-    n = parameter_count(model) - math.prod(param_shapes(model)["wpe"].shape)
-    return 6 * n + 12 * model.n_layer * model.n_embd * model.block_size
 
 
 class Measurement(NamedTuple):

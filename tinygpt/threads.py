@@ -69,6 +69,13 @@ def blas_spares_small_products() -> bool:
     )
 
 
+@contextlib.contextmanager
+def blas_threads(n: int) -> Iterator[None]:
+    """Let BLAS have n threads of its own, until the block ends."""
+    with threadpool_limits(n, "blas"):
+        yield
+
+
 class WorkerPool:
     """`n` threads, the caller's among them, each with a one-thread BLAS, until `close()`.
 
