@@ -32,16 +32,9 @@ ROWS = [
     "sampling decoding speculative generation",
     "evaluation choices speed",
     "lesson_checks",
-<<<<<<< HEAD
     "commands progress plot presets run_settings run_state fine_tuning training run_start explain "
     "proofs display interactive regression train generate_flags generate evaluate tokenize prove "
-    "bench data.__main__ checkpoint.__main__ convert.__main__",
-=======
-    "commands progress plot presets run_settings run_state fine_tuning training explain proofs "
-    "display interactive regression train generate_flags generate evaluate tokenize prove "
-    "bench_report bench "
-    "data.__main__ checkpoint.__main__ convert.__main__",
->>>>>>> d
+    "bench_report bench data.__main__ checkpoint.__main__ convert.__main__",
 ]
 PLACE = {name: (r, c) for r, row in enumerate(ROWS) for c, name in enumerate(row.split())}
 FILES = sorted(
