@@ -9,9 +9,7 @@ SOME = 97  # of a row's logits: enough to tell a wrong one
 
 def training_ids(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and targets, (BATCHES, B, T) each."""
-    draws = np.random.default_rng(0).integers(
-        0, shape.vocab_size, (2, BATCHES, shape.B, shape.T)
-    )
+    draws = np.random.default_rng(0).integers(0, shape.vocab_size, (2, BATCHES, shape.B, shape.T))
     return draws[0], draws[1]
 
 

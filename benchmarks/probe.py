@@ -1,10 +1,12 @@
 """How fast the machine is at this moment, to stand beside every absolute time.
 
-python benchmarks/probe.py
+python benchmarks/probe.py [--json]
 """
 
+import json
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,13 +15,33 @@ def gflops(n: int = 1536, rounds: int = 5) -> float:
     """Billions of operations a second of NumPy's float32 matrix product, best of the rounds."""
     a = np.random.default_rng(0).standard_normal((n, n), np.float32)
     out = np.empty_like(a)
+    return 2 * n**3 / _best(lambda: np.matmul(a, a, out=out), rounds) / 1e9
+
+
+def bandwidth(megabytes: int = 256, rounds: int = 5) -> float:
+    """GB a second at which NumPy's product of a matrix and a vector reads the matrix, best of
+    the rounds."""
+    w = np.ones((megabytes << 8, 1024), np.float32)
+    x, out = np.ones(1024, np.float32), np.empty(len(w), np.float32)
+    return w.nbytes / _best(lambda: np.matmul(w, x, out=out), rounds) / 1e9
+
+
+def _best(work: Callable[[], object], rounds: int) -> float:
+    """Seconds."""
     best = float("inf")
     for _ in range(rounds):
         began = time.perf_counter()
-        np.matmul(a, a, out=out)
+        work()
         best = min(best, time.perf_counter() - began)
-    return 2 * n**3 / best / 1e9
+    return best
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{gflops():.0f} GFLOP/s in float32 matrix products\n")
+    peaks = {"gflops": gflops(), "bandwidth": bandwidth()}
+    if sys.argv[1:] == ["--json"]:
+        sys.stdout.write(json.dumps(peaks) + "\n")
+    else:
+        sys.stdout.write(
+            f"{peaks['gflops']:.0f} GFLOP/s in float32 matrix products, "
+            f"{peaks['bandwidth']:.1f} GB/s in products with a vector\n"
+        )
