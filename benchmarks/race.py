@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,7 +55,8 @@ class Runner:
         self.contender = contender
         self.times: list[float] = []
         self.rss = 0.0
-        self._errors = tempfile.TemporaryFile("w+")
+        self._files = ExitStack()
+        self._errors = self._files.enter_context(tempfile.TemporaryFile("w+"))
         self._process = subprocess.Popen(
             contender.command,
             stdin=subprocess.PIPE,
@@ -90,7 +92,7 @@ class Runner:
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
-        self._errors.close()
+        self._files.close()
 
 
 def difference(a: Sequence[float], b: Sequence[float]) -> float:
