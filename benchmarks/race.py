@@ -12,7 +12,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,7 +37,6 @@ class Contender(NamedTuple):
     name: str
     command: Sequence[str]
     keep_memory: bool = False
-    steps: int = 0  # a turn, where it is not as many as everyone's
 
 
 def environment(keep_memory: bool = False) -> dict[str, str]:
@@ -55,17 +53,18 @@ class Runner:
         self.contender = contender
         self.times: list[float] = []
         self.rss = 0.0
-        self._files = ExitStack()
-        self._errors = self._files.enter_context(tempfile.TemporaryFile("w+"))
+        errors, path = tempfile.mkstemp()
+        self._errors = Path(path)
         self._process = subprocess.Popen(
             contender.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._errors,
+            stderr=errors,
             text=True,
             cwd=ROOT,
             env=environment(contender.keep_memory),
         )
+        os.close(errors)
 
     def read(self) -> dict[str, Any] | None:
         """Its next message; None if it has died."""
@@ -76,8 +75,11 @@ class Runner:
 
     def run(self, steps: int) -> bool:
         """A turn; False if the process died of it."""
-        self._process.stdin.write(f"{self.contender.steps or steps}\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(f"{steps}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return False
         if (answer := self.read()) is None:
             return False
         self.times += answer["t"]
@@ -85,14 +87,15 @@ class Runner:
         return True
 
     def last_words(self) -> str:
-        self._errors.seek(0)
-        return "".join(self._errors.readlines()[-3:]).strip() or "no word on stderr"
+        """What it said on stderr, the end of it."""
+        lines = self._errors.read_text(errors="replace").strip().splitlines()
+        return "\n".join(lines[-3:]) or "no word on stderr"
 
     def close(self) -> None:
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
-        self._files.close()
+        self._errors.unlink()
 
 
 def difference(a: Sequence[float], b: Sequence[float]) -> float:
@@ -140,7 +143,7 @@ def race(contenders: Sequence[Contender], *, rounds: int, steps: int) -> dict[st
             else:
                 del ready["ready"]
                 computed[contender.name] = ready
-        worst = check(computed)
+        worst = check(computed) if computed else 0.0
         for _ in range(rounds):
             for runner in runners:
                 name = runner.contender.name
