@@ -35,7 +35,8 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         f"{about['began']}, {about['processor']}, {about['cores']} cores, Python "
         f"{about['python']}. Best of {found['rounds']} interleaved rounds, a process for each "
         f"contender. Peaks seen in NumPy: {peaks['gflops']:.0f} GFLOP/s in matrix products, "
-        f"{peaks['bandwidth']:.0f} GB/s in products with a vector; shares are of these."
+        f"{peaks['bandwidth']:.0f} GB/s in products with a vector; shares are of these. "
+        "Peak memory is the whole process's, from its start."
     )
     if removed := about["removed from the environment"]:
         yield f"Removed from every contender's environment: {', '.join(removed)}."

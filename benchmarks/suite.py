@@ -3,10 +3,11 @@
     python benchmarks/suite.py [--python-torch PYTHON] [--rounds N] [--only train,decode,…]
 
 `--python-torch` names the Python of an environment with benchmarks/requirements.txt in it; without
-one, only ours and plain NumPy run. The groups: train, decode, verify, prefill, start. Each race
-starts a process for every contender, checks that all compute the same numbers, then lets them take
-turns. The tables go to stdout and, with every number, to benchmarks/results/suite.md and
-suite.json. All of it takes about half an hour on two cores, 16 GB of memory and 2 GB of disk.
+one, only ours and plain NumPy run. Ours needs tinygpt[convert], for the weights that all begin
+with. The groups: train, decode, verify, prefill, start. Each race starts a process for every
+contender, checks that all compute the same numbers, then lets them take turns. The tables go to
+stdout and, with every number, to benchmarks/results/suite.md and suite.json. All of it takes about
+half an hour on two cores, 20 GB of memory and 2 GB of disk.
 """
 
 import argparse
