@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
+from PIL import Image
 
 # Okabe and Ito's colours, which also differ in grey in this order
 INK, BLUE, ORANGE, GREEN, RED, SKY, GREY = (
@@ -61,7 +62,9 @@ def picture(figure: Figure, says: str) -> Picture:
     """The figure as a picture. `says` tells in a sentence what is to be seen."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return Picture(buffer.getvalue(), says)
+    small = io.BytesIO()  # 128 colours are enough for drawings, and make a third of the bytes
+    Image.open(buffer).convert("RGB").quantize(128).save(small, format="png", optimize=True)
+    return Picture(small.getvalue(), says)
 
 
 def titles(axes: Axes, title: str, x: str = "", y: str = "") -> None:
@@ -116,9 +119,7 @@ def draw_heatmap(
     if values.size <= 150:
         for (i, j), value in np.ndenumerate(values):
             ink = "white" if abs(value) > 0.72 * largest else INK
-            axes.text(
-                j, i, form.format(value), ha="center", va="center", fontsize=SMALL, color=ink
-            )
+            axes.text(j, i, form.format(value), ha="center", va="center", fontsize=SMALL, color=ink)
 
 
 # ---- boxes of shapes: an array is a grid of its numbers, its name and shape above it
@@ -163,9 +164,14 @@ def _draw_grid(axes: Axes, left: float, rows: int, part: Sequence[object], form:
         face = PALE[ORANGE] if mark > 0 else "white" if mark < 0 else PALE[BLUE]
         axes.add_patch(
             Rectangle(
-                (left + j, top - i - 1), 1, 1, facecolor=face,
-                edgecolor=GREY if mark < 0 else INK, linestyle=":" if mark < 0 else "-",
-                linewidth=2.2 if mark > 0 else 1.0, zorder=2 + (mark > 0),
+                (left + j, top - i - 1),
+                1,
+                1,
+                facecolor=face,
+                edgecolor=GREY if mark < 0 else INK,
+                linestyle=":" if mark < 0 else "-",
+                linewidth=2.2 if mark > 0 else 1.0,
+                zorder=2 + (mark > 0),
             )  # fmt: skip
         )
         axes.text(
@@ -205,7 +211,7 @@ BACKWARD = {  # name: what comes out of its backward pass
 }
 AROUND = [  # name, what it is, lesson, height on the page
     ("map", "arrays and shapes", "00", 0),
-    ("training loop", "the training loop\nruns this again and again", "04, 11", 1),
+    ("training loop", "training loop: this,\nagain and again", "04, 11", 1),
     ("optimizer", "AdamW: gradients\nmove the parameters", "10", 2.1),
     ("block", "the block, L times,\nand the GPT", "09", 4),
     ("look inside", "look inside,\nand experiments", "16", 5.1),
@@ -227,10 +233,8 @@ def draw_map(*mark: str) -> Picture:
     axes.set_xlim(0, 9.5)
     axes.set_ylim(9.75, -0.75)  # downwards
     axes.set_title("A GPT on one page: forward down, backward up", fontsize=TITLE, loc="left")
-    axes.add_patch(
-        Rectangle((0.05, 2.57), 6.75, 2.92, fill=False, edgecolor=INK, linestyle="--")
-    )
-    axes.text(6.72, 2.62, "block, L times", fontsize=SMALL, ha="right", va="top", color=INK)
+    axes.add_patch(Rectangle((0.08, 2.64), 6.7, 2.72, fill=False, edgecolor=INK, linestyle="--"))
+    axes.text(6.65, 3.5, "block, L times", fontsize=SMALL, ha="right", va="center", color=INK)
     axes.text(1.9, -0.45, "FORWARD", fontsize=TEXT, ha="center", color=BLUE, fontweight="bold")
     axes.text(5.3, -0.45, "BACKWARD", fontsize=TEXT, ha="center", color=RED, fontweight="bold")
     axes.text(8.2, -0.45, "AROUND IT", fontsize=TEXT, ha="center", color=INK, fontweight="bold")
@@ -268,9 +272,14 @@ def _draw_place(
     high = 0.29 if "\n" not in what else 0.4
     axes.add_patch(
         FancyBboxPatch(
-            (x, y - high), width, 2 * high, boxstyle="round,pad=0,rounding_size=0.08",
-            facecolor=ORANGE if here else PALE[colour], edgecolor=INK if here else colour,
-            linewidth=3.0 if here else 1.0, zorder=2,
+            (x, y - high),
+            width,
+            2 * high,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor=ORANGE if here else PALE[colour],
+            edgecolor=INK if here else colour,
+            linewidth=3.0 if here else 1.0,
+            zorder=2,
         )  # fmt: skip
     )
     weight = "bold" if here else "normal"

@@ -24,7 +24,7 @@ def test_the_stub_is_told_that_it_is_not_written_yet(check):
     for stub, says in ((check.stub(), "not written yet"), (lambda *_: None, "returns None")):
         verdict = check.examine(stub)
         assert not verdict.passed
-        assert says in verdict.sentence
+        assert says in str(verdict)
 
 
 @every_check

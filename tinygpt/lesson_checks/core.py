@@ -34,6 +34,10 @@ class Finding(Exception):
         self.facts = {} if facts is None else facts
 
 
+class Unwritten(Finding):
+    """The stub still stands."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What is said about a function. `str` of it is the message that a learner reads."""
@@ -42,9 +46,10 @@ class Verdict:
     passed: bool
     sentence: str
     details: tuple[str, ...] = ()
+    begin: str = "is not right yet"
 
     def __str__(self) -> str:
-        begin = "is right" if self.passed else "is not right yet"
+        begin = "is right" if self.passed else self.begin
         lines = [f"{self.name} {begin}: {self.sentence}.", *(f"    {d}" for d in self.details)]
         return "\n".join(lines)
 
@@ -68,7 +73,7 @@ class Candidate:
                 warnings.simplefilter("ignore")
                 result = self.fn(*map(_read_only, given))
         except NotImplementedError:
-            raise Finding("it is not written yet; put your code where the stub stands") from None
+            raise Unwritten("put your code in place of the line with `raise`") from None
         except Exception as cause:
             raise Finding(self._sentence(cause), self.facts()) from None
         if result is None:
@@ -105,7 +110,7 @@ class Candidate:
         found = None
         for frame, number in traceback.walk_tb(cause.__traceback__):
             if code is not None and frame.f_code.co_filename == code.co_filename:
-                text = linecache.getline(code.co_filename, number).strip()
+                text = linecache.getline(code.co_filename, number).partition("  #")[0].strip()
                 found = f"line {number}, `{text}`," if text else f"line {number}"
         return found
 
@@ -172,7 +177,7 @@ def _details(facts: dict[str, Any]) -> Iterator[str]:
     for key, value in facts.items():
         first, *rest = (value if key == "worst" else show(value)).splitlines()
         yield f"{key:<{wide}} = {first}"
-        yield from (" " * (wide + 3) + line for line in rest)
+        yield from (" " * (wide + 3) + line for line in rest if line.strip())
 
 
 def expect(holds: bool, sentence: str, f: Candidate, **facts: Any) -> None:
@@ -313,7 +318,8 @@ class Check:
         except Finding as finding:
             help_line = f'hint("{self.name}") gives a hint.'
             details = (*_details(finding.facts), help_line)
-            return Verdict(self.name, False, finding.sentence, details)
+            begin = "is not written yet" if isinstance(finding, Unwritten) else "is not right yet"
+            return Verdict(self.name, False, finding.sentence, details, begin)
         except Exception as cause:  # the result is of a kind that no property expected
             sentence = f"the check cannot use the result ({type(cause).__name__}: {cause})"
             return Verdict(self.name, False, sentence)
