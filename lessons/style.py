@@ -76,13 +76,20 @@ def titles(axes: Axes, title: str, x: str = "", y: str = "") -> None:
 
 def draw_curves(axes: Axes, x: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
     """Lines that differ in colour and in dashes, each named at its right end."""
-    for i, (name, y) in enumerate(curves.items()):
-        colour = COLOURS[i % len(COLOURS)]
-        axes.plot(x, y, color=colour, linestyle=DASHES[i % len(DASHES)], linewidth=2)
-        axes.annotate(
-            f" {name}", (x[-1], y[-1]), fontsize=TEXT, color=colour, va="center",
-            annotation_clip=False,
+    for i, y in enumerate(curves.values()):
+        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
+        axes.plot(x, y, linewidth=2, **style)
+    low, high = axes.get_ylim()
+    apart = 1.4 * TEXT / 72 / (0.7 * axes.figure.get_size_inches()[1])  # a line of text
+    lowest = 0.0
+    for end, i, name in sorted((y[-1], i, name) for i, (name, y) in enumerate(curves.items())):
+        height = max((end - low) / (high - low), lowest)  # names do not lie on each other
+        lowest = height + apart
+        axes.text(
+            1.01, height, name, fontsize=TEXT, color=COLOURS[i % len(COLOURS)], va="center",
+            transform=axes.transAxes,
         )  # fmt: skip
+    axes.set_ylim(low, high)
 
 
 def draw_bars(axes: Axes, names: Sequence[str], values: Sequence[float], colour: str = BLUE):
@@ -172,7 +179,7 @@ def _draw_grid(axes: Axes, left: float, rows: int, part: Sequence[object], form:
                 linestyle=":" if mark < 0 else "-",
                 linewidth=2.2 if mark > 0 else 1.0,
                 zorder=2 + (mark > 0),
-            )  # fmt: skip
+            )
         )
         axes.text(
             left + j + 0.5, top - i - 0.5, form.format(value), ha="center", va="center",
@@ -253,7 +260,9 @@ def draw_map(*mark: str) -> Picture:
     axes.text(1.3, 9.0, "loss", fontsize=TEXT, ha="center", va="center", color=INK)
     axes.annotate(
         "", (4.5, 8.29), (1.6, 9.02),
-        arrowprops={"arrowstyle": "->", "color": RED, "connectionstyle": "angle,angleA=0,angleB=90"},
+        arrowprops={
+            "arrowstyle": "->", "color": RED, "connectionstyle": "angle,angleA=0,angleB=90",
+        },
     )  # fmt: skip
     axes.text(3.0, 9.22, "dloss = 1: the way back begins", fontsize=SMALL, ha="center", color=INK)
     for name, what, lesson, y in AROUND:
@@ -268,7 +277,7 @@ def _where(mark: Sequence[str]) -> str:
 def _draw_place(
     axes: Axes, x: float, y: float, width: float, what: str, lesson: str, colour: str, here: bool
 ) -> None:
-    """A box with words and, at its right, the lesson's number; a thick orange one is where we are."""
+    """A box with words and, at its right, the lesson's number; thick and orange: we are here."""
     high = 0.29 if "\n" not in what else 0.4
     axes.add_patch(
         FancyBboxPatch(
@@ -280,7 +289,7 @@ def _draw_place(
             edgecolor=INK if here else colour,
             linewidth=3.0 if here else 1.0,
             zorder=2,
-        )  # fmt: skip
+        )
     )
     weight = "bold" if here else "normal"
     axes.text(x + 0.1, y, what, fontsize=SMALL, va="center", color=INK, weight=weight, zorder=3)

@@ -55,6 +55,8 @@ SHORTER = {  # flags added to commands that would run for minutes
         "--steps 3"
     ),
     "python -m tinygpt.regression": "--steps 50",
+    "python lessons/render.py 00": "--check",
+    "python lessons/render.py --check": "00",
     "python -m tinygpt.train --data python --run-name code": "--data book.txt --steps 2",
     "python -m tinygpt.train --data book.txt --run-name letters --tokenizer char": "--steps 2",
     "python -m tinygpt.train --preset shakespeare-char-cpu --run-name like-nanogpt": (
@@ -70,6 +72,7 @@ SHORTER = {  # flags added to commands that would run for minutes
 def run(command, folder, *, fails=False):
     """Run a line of a page with this interpreter; its stdout and then its stderr."""
     words = (command + " " + SHORTER.get(command, "")).replace("python ", f"{sys.executable} ", 1)
+    words = words.replace(" lessons/", f" {ROOT}/lessons/")
     result = subprocess.run(
         words, shell=True, cwd=folder, input="", capture_output=True, text=True, timeout=300
     )

@@ -263,7 +263,7 @@ names = ["sat", "ran", "fell"]
 draw_bars(axes[0], names, p[0])
 titles(axes[0], "What the model says", "", "probability")
 draw_bars(axes[1], names, dlogits[0] * 2, "#d55e00")
-titles(axes[1], 'The gradient pushes "sat" up', "", "p − onehot")
+titles(axes[1], 'Against the gradient: "sat" goes up', "", "p − onehot")
 picture(figure, "probabilities 0.665, 0.245, 0.09; gradient -0.335, 0.245, 0.09")
 
 # %% [markdown]
@@ -303,7 +303,7 @@ for k in range(3):
 
 # %%
 x = rows.copy()
-loss = lambda: cross_entropy_forward(x, ids)[0]  # noqa: E731
+loss = lambda: cross_entropy_forward(x, ids)[0]
 for name, g in (("p - onehot, / N", dlogits), ("forgotten / N", 2 * dlogits)):
     (report,) = check_gradients(loss, {"logits": x}, {"logits": g})
     print(f"{name:16} {'right' if report.error < 1e-6 else f'error {report.error:.2f}'}")
@@ -356,21 +356,24 @@ check(
 # %% [markdown]
 # ## A real model
 #
-# The model that comes with tinygpt has read small tales and has `V = 2048` tokens. Its logits after
-# some words, through softmax: where is it sure, and what did each token of the tale cost?
+# The model that comes with tinygpt has read small tales and has `V = 2048` tokens. In its texts a special
+# token, *end of text*, stands between two tales. Here is the beginning of one.
+#
+# **Predict.** Which tokens cost most: those where the tale is free to choose, or those where the words
+# before leave no choice?
 
 # %%
 import tinygpt
 
 model, tokenizer = tinygpt.load_model()
-text = "Once upon a time, a fox lived in a"
-tokens = tokenizer.encode(text)
-logits, _ = model.forward([tokens])  # (1, T, V)
-losses = [cross_entropy_forward(logits[0, t : t + 1], np.array(tokens[t + 1 : t + 2]))[0]
-          for t in range(len(tokens) - 1)]  # fmt: skip
-figure, axes = new_figure(9, 3.2)
-draw_bars(axes, [tokenizer.decode([i]) for i in tokens[1:]], np.round(losses, 1))
-titles(axes, "The first word after a free choice is what costs", "the token to predict", "nats")
+text = "In my grandmother's day, Ivy the nosy pig lived"
+tokens = np.array([tokenizer.eot_id, *tokenizer.encode(text)])
+logits, _ = model.forward(tokens[None, :-1])  # (1, T, V): each position predicts the next
+losses = [cross_entropy_forward(row[None], tokens[t + 1 : t + 2])[0]
+          for t, row in enumerate(logits[0])]  # fmt: skip
+figure, axes = new_figure(9.5, 3.2)
+draw_bars(axes, [tokenizer.decode([i]).strip() for i in tokens[1:]], np.round(losses, 1))
+titles(axes, "A free choice costs, the rest is nearly free", "the token to predict", "loss in nats")
 picture(figure, "bars: the loss of every token of the beginning of a tale")
 
 # %% [markdown]
