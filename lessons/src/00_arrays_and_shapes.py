@@ -130,11 +130,11 @@ print(column * 10 + row)
 #
 # ## What breaks: a column lost on the way
 #
-# This is a bug that people really make. Each row of `first` is to be divided by its own sum, so that it
-# sums to 1. Here it is for two tokens, `(2, 2)`, with `keepdims` forgotten. No error comes.
+# This is a bug that people really make. Each row of an array is to be divided by its own sum, so that it
+# then sums to 1; `keepdims` is forgotten. No error comes.
 #
-# **Predict.** The rows are `[1, 3]` and `[3, 1]`... and then try rows with different sums, `[1, 3]` and
-# `[6, 2]`. Do the rows of the result sum to 1?
+# **Predict.** Take the rows `[1, 3]` and `[3, 1]`, whose sums are equal, and then `[1, 3]` and `[6, 2]`, whose
+# sums are not. Do the rows of each result sum to 1?
 
 # %%
 equal = np.array([[1.0, 3.0], [3.0, 1.0]])
@@ -189,7 +189,7 @@ check("00.one_hot", one_hot)
 # %% [markdown]
 # HINTS 00.one_hot
 #
-# This is what the check says to someone who made integers, compared along the wrong axis:
+# This is what the check says to someone who put the vocabulary on the first axis, not on the last:
 
 
 # %%

@@ -309,10 +309,21 @@ for name, g in (("p - onehot, / N", dlogits), ("forgotten / N", 2 * dlogits)):
     print(f"{name:16} {'right' if report.error < 1e-6 else f'error {report.error:.2f}'}")
 
 # %% [markdown]
-# The second line is a bug that people really make. What does it do to training? Each step is `N`
-# times as long: with a batch of 32 rows the loss jumps up and down or ends in `nan`, and a learning
-# rate found for one batch size is wrong for another.
-#
+# The second line is a bug that people really make. What does it do to training? With plain gradient
+# descent (lesson 04) each step is `N` times as long: at 32 rows the loss jumps up and down or ends in
+# `nan`, and a learning rate found for one batch size is wrong for the next. The shape is right and the
+# rows sum to 0, so only numbers can tell. The check sees it at the first input with more than one row:
+
+
+# %%
+def gradient_of_the_sum(logits, ids):
+    onehot = np.eye(logits.shape[-1], dtype=logits.dtype)[ids]
+    return softmax_forward(logits)[0] - onehot  # and no / N
+
+
+check("03.cross_entropy_gradient", gradient_of_the_sum)
+
+# %% [markdown]
 # ## Exercise 3: the gradient
 #
 # Write `cross_entropy_gradient(logits, ids)`: logits `(..., V)`, ids `(...)`, to `dlogits (..., V)`, in
