@@ -10,6 +10,7 @@ bytes: fixed cell ids, no times, no machine's paths; a cell that warns or fails 
 """
 
 import argparse
+import difflib
 import os
 import re
 import sys
@@ -157,9 +158,11 @@ def compare(old: NotebookNode, new: NotebookNode, name: str) -> None:
     for was, now in zip(what_a_reader_sees(old), what_a_reader_sees(new), strict=True):
         for what, a, b in zip(("id", "kind", "source", "output"), was, now, strict=True):
             if a != b:
-                raise LessonError(
-                    f"{name}, cell {was[0]}: the {what} differs; {remedy}\ncommitted: {a}\nnow: {b}"
+                lines = [str(side).replace("\\n", "\n").splitlines() for side in (a, b)]
+                shown = "\n".join(
+                    difflib.unified_diff(*lines, "committed", "now", n=0, lineterm="")
                 )
+                raise LessonError(f"{name}, cell {was[0]}: the {what} differs; {remedy}\n{shown}")
 
 
 def main() -> int:
