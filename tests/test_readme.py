@@ -57,6 +57,8 @@ SHORTER = {  # flags added to commands that would run for minutes
     "python -m tinygpt.regression": "--steps 50",
     "python -m tinygpt.bench": "--seconds 0.1",
     "python -m tinygpt.bench --preset shakespeare-char --only train --threads 1": "--seconds 0.1",
+    "python lessons/render.py 00": "--check",
+    "python lessons/render.py --check": "00",
     "python -m tinygpt.train --data python --run-name code": "--data book.txt --steps 2",
     "python -m tinygpt.train --data book.txt --run-name letters --tokenizer char": "--steps 2",
     "python -m tinygpt.train --preset shakespeare-char-cpu --run-name like-nanogpt": (
@@ -72,6 +74,7 @@ SHORTER = {  # flags added to commands that would run for minutes
 def run(command, folder, *, fails=False):
     """Run a line of a page with this interpreter; its stdout and then its stderr."""
     words = (command + " " + SHORTER.get(command, "")).replace("python ", f"{sys.executable} ", 1)
+    words = words.replace(" lessons/", f" {ROOT}/lessons/")
     result = subprocess.run(
         words, shell=True, cwd=folder, input="", capture_output=True, text=True, timeout=300
     )

@@ -1,0 +1,304 @@
+"""The one picture style of all lessons, and the map of the whole machine.
+
+A picture is drawn on white (readable on a dark page too), in colours that the colour-blind tell
+apart and that differ in grey, with nothing smaller than 10 points. Its title is its message.
+
+    figure, axes = new_figure(8, 3)
+    draw_curves(axes, x, {"loss": y})
+    picture(figure, "what is to be seen, for those who cannot see it")     # the cell's last line
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch, Rectangle
+from PIL import Image
+
+# Okabe and Ito's colours, which also differ in grey in this order
+INK, BLUE, ORANGE, GREEN, RED, SKY, GREY = (
+    "#1a1a1a", "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#8c8c8c",
+)  # fmt: skip
+PALE = {BLUE: "#d6e8f4", ORANGE: "#fdeccb", GREEN: "#d3efe6", RED: "#fbdfd0", GREY: "#f0f0f0"}
+COLOURS = (BLUE, RED, GREEN, ORANGE, INK)
+DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
+LIGHT_TO_DARK = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#9ecae8", "#0072b2"])
+BELOW_TO_ABOVE = LinearSegmentedColormap.from_list("both", ["#d55e00", "#ffffff", "#0072b2"])
+SMALL, TEXT, TITLE = 10, 11, 13  # points; DPI makes one point as large as in the text around
+DPI = 100
+
+
+class Picture:
+    """A PNG that a notebook shows, with words for those who hear it: the same bytes every time."""
+
+    def __init__(self, png: bytes, says: str) -> None:
+        self.png, self.says = png, says
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+    def __repr__(self) -> str:
+        return f"Picture: {self.says}"
+
+
+def new_figure(
+    width: float = 8.0, height: float = 3.6, rows: int = 1, columns: int = 1
+) -> tuple[Figure, Axes]:
+    """A figure on white and its axes: one, or a list of them. Inches, 9.5 at most."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.tick_params(labelsize=SMALL, colors=INK)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, grid[0, 0] if rows * columns == 1 else list(grid.flat)
+
+
+def picture(figure: Figure, says: str) -> Picture:
+    """The figure as a picture. `says` tells in a sentence what is to be seen."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    small = io.BytesIO()  # 128 colours are enough for drawings, and make a third of the bytes
+    Image.open(buffer).convert("RGB").quantize(128).save(small, format="png", optimize=True)
+    return Picture(small.getvalue(), says)
+
+
+def titles(axes: Axes, title: str, x: str = "", y: str = "") -> None:
+    """The message above; what each axis counts, with its unit."""
+    axes.set_title(title, fontsize=TITLE, loc="left", color=INK)
+    axes.set_xlabel(x, fontsize=TEXT, color=INK)
+    axes.set_ylabel(y, fontsize=TEXT, color=INK)
+
+
+def draw_curves(axes: Axes, x: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
+    """Lines that differ in colour and in dashes, each named at its right end."""
+    for i, y in enumerate(curves.values()):
+        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
+        axes.plot(x, y, linewidth=2, **style)
+    low, high = axes.get_ylim()
+    apart = 1.4 * TEXT / 72 / (0.7 * axes.figure.get_size_inches()[1])  # a line of text
+    lowest = 0.0
+    for end, i, name in sorted((y[-1], i, name) for i, (name, y) in enumerate(curves.items())):
+        height = max((end - low) / (high - low), lowest)  # names do not lie on each other
+        lowest = height + apart
+        axes.text(
+            1.01, height, name, fontsize=TEXT, color=COLOURS[i % len(COLOURS)], va="center",
+            transform=axes.transAxes,
+        )  # fmt: skip
+    axes.set_ylim(low, high)
+
+
+def draw_bars(axes: Axes, names: Sequence[str], values: Sequence[float], colour: str = BLUE):
+    """One bar a name, its number above it."""
+    axes.bar(range(len(names)), values, color=colour, width=0.65)
+    axes.set_xticks(range(len(names)), names, fontsize=TEXT, color=INK)
+    axes.axhline(0, color=INK, linewidth=0.8)
+    for i, value in enumerate(values):
+        axes.annotate(
+            f"{value:.3g}", (i, value), xytext=(0, 3 if value >= 0 else -3), fontsize=TEXT,
+            textcoords="offset points", ha="center", va="bottom" if value >= 0 else "top",
+        )  # fmt: skip
+    axes.margins(y=0.18)
+
+
+def draw_heatmap(
+    axes: Axes,
+    values: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    form: str = "{:.2f}",
+) -> None:
+    """Numbers on colours: white to blue from 0 up, red to blue where some are negative."""
+    largest = float(np.abs(values).max()) or 1.0
+    both = bool((values < 0).any())
+    axes.imshow(
+        values, cmap=BELOW_TO_ABOVE if both else LIGHT_TO_DARK, aspect="auto",
+        vmin=-largest if both else 0.0, vmax=largest,
+    )  # fmt: skip
+    axes.set_xticks(range(len(columns)), columns, fontsize=SMALL)
+    axes.set_yticks(range(len(rows)), rows, fontsize=SMALL)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    if values.size <= 150:
+        for (i, j), value in np.ndenumerate(values):
+            ink = "white" if abs(value) > 0.72 * largest else INK
+            axes.text(j, i, form.format(value), ha="center", va="center", fontsize=SMALL, color=ink)
+
+
+# ---- boxes of shapes: an array is a grid of its numbers, its name and shape above it
+
+
+def draw_arrays(
+    parts: Sequence[object], title: str, says: str, *, form: str = "{:g}", height: float = 0
+) -> Picture:
+    """A row of arrays and signs: ["x", x] or ["x", x, marks] is an array, "@" a sign.
+
+    `marks` has the array's shape: 0 plain, 1 strong (look here), -1 pale (a copy that
+    broadcasting makes, never stored). A vector is drawn as one row; its shape says that it is one.
+    """
+    arrays = [np.atleast_2d(part[1]) for part in parts if not isinstance(part, str)]
+    rows = max(a.shape[0] for a in arrays)
+    cells = sum(a.shape[1] + 0.5 for a in arrays)
+    signs = sum(isinstance(part, str) for part in parts)
+    width = min(0.78, 9.0 / (cells + 0.9 * signs))
+    wide = (cells + 0.9 * signs) * width + 0.3
+    figure, axes = new_figure(max(wide, 6.5), height or 0.42 * rows + 1.25)
+    axes.axis("off")
+    left = 0.0
+    for part in parts:
+        if isinstance(part, str):
+            axes.text(left + 0.2, -rows / 2, part, fontsize=18, ha="center", va="center", color=INK)
+            left += 0.9
+        else:
+            left = _draw_grid(axes, left, rows, part, form) + 0.5
+    axes.set_xlim(-0.3, max(left, 6.5 / width - 0.3))
+    axes.set_ylim(-rows - 0.2, 1.3)
+    axes.set_title(title, fontsize=TITLE, loc="left", color=INK)
+    return picture(figure, says)
+
+
+def _draw_grid(axes: Axes, left: float, rows: int, part: Sequence[object], form: str) -> float:
+    name, array, *marked = part
+    values = np.atleast_2d(array)
+    marks = np.broadcast_to(marked[0], values.shape) if marked else np.zeros(values.shape)
+    top = -(rows - values.shape[0]) / 2
+    for (i, j), value in np.ndenumerate(values):
+        mark = marks[i, j]
+        face = PALE[ORANGE] if mark > 0 else "white" if mark < 0 else PALE[BLUE]
+        axes.add_patch(
+            Rectangle(
+                (left + j, top - i - 1),
+                1,
+                1,
+                facecolor=face,
+                edgecolor=GREY if mark < 0 else INK,
+                linestyle=":" if mark < 0 else "-",
+                linewidth=2.2 if mark > 0 else 1.0,
+                zorder=2 + (mark > 0),
+            )
+        )
+        axes.text(
+            left + j + 0.5, top - i - 0.5, form.format(value), ha="center", va="center",
+            fontsize=TEXT, color="#5c5c5c" if mark < 0 else INK, zorder=4,
+            fontweight="bold" if mark > 0 else "normal",
+        )  # fmt: skip
+    middle = left + values.shape[1] / 2
+    axes.text(
+        middle, top + 0.15, f"{name}  {np.shape(array)}", ha="center", va="bottom",
+        fontsize=TEXT, color=INK,
+    )  # fmt: skip
+    return left + values.shape[1]
+
+
+# ---- the map: the whole machine on one page, forward down the left, backward up the right
+
+FORWARD = [  # name, what it is, what comes out, lesson
+    ("tokens", "text to token ids", "ids", "01"),
+    ("batches", "batch: ids and the ids that follow", "ids (B, T)", "02"),
+    ("embedding", "embedding of token and position", "x (B, T, C)", "07"),
+    ("norm", "LayerNorm", "(B, T, C)", "06"),
+    ("attention", "causal self-attention, added to x", "x (B, T, C)", "08"),
+    ("mlp", "LayerNorm, linear, GELU, linear, added", "x (B, T, C)", "05, 06"),
+    ("final norm", "LayerNorm", "(B, T, C)", "06"),
+    ("logits", "linear: a number for every token", "logits (B, T, V)", "05"),
+    ("loss", "softmax and cross-entropy", "loss, one number", "03"),
+]
+BACKWARD = {  # name: what comes out of its backward pass
+    "embedding": "dwte, dwpe",
+    "norm": "dx (B, T, C)",
+    "attention": "dx (B, T, C)",
+    "mlp": "dx (B, T, C)",
+    "final norm": "dx (B, T, C)",
+    "logits": "dx (B, T, C), dwte",
+    "loss": "dlogits (B, T, V)",
+}
+AROUND = [  # name, what it is, lesson, height on the page
+    ("map", "arrays and shapes", "00", 0),
+    ("training loop", "training loop: this,\nagain and again", "04, 11", 1),
+    ("optimizer", "AdamW: gradients\nmove the parameters", "10", 2.1),
+    ("block", "the block, L times,\nand the GPT", "09", 4),
+    ("look inside", "look inside,\nand experiments", "16", 5.1),
+    ("speed", "KV cache, vectors,\nthreads, GPU", "13", 6.1),
+    ("sampling", "sampling: logits to\nthe next token", "12", 7.1),
+    ("speculative", "several tokens\nfor the price of one", "14", 8.1),
+    ("serving", "serving: HTTP\nand a page", "15", 9.1),
+]
+PLACES = [*(row[0] for row in FORWARD), *(row[0] for row in AROUND)]
+
+
+def draw_map(*mark: str) -> Picture:
+    """The machine on one page. `mark` names the places where this lesson is, of PLACES."""
+    unknown = set(mark) - set(PLACES)
+    if unknown:
+        raise ValueError(f"the map has no {', '.join(sorted(unknown))}; it has {', '.join(PLACES)}")
+    figure, axes = new_figure(9.5, 8.8)
+    axes.axis("off")
+    axes.set_xlim(0, 9.5)
+    axes.set_ylim(9.75, -0.75)  # downwards
+    axes.set_title("A GPT on one page: forward down, backward up", fontsize=TITLE, loc="left")
+    axes.add_patch(Rectangle((0.08, 2.64), 6.7, 2.72, fill=False, edgecolor=INK, linestyle="--"))
+    axes.text(6.65, 3.5, "block, L times", fontsize=SMALL, ha="right", va="center", color=INK)
+    axes.text(1.9, -0.45, "FORWARD", fontsize=TEXT, ha="center", color=BLUE, fontweight="bold")
+    axes.text(5.3, -0.45, "BACKWARD", fontsize=TEXT, ha="center", color=RED, fontweight="bold")
+    axes.text(8.2, -0.45, "AROUND IT", fontsize=TEXT, ha="center", color=INK, fontweight="bold")
+    for y, (name, what, out, lesson) in enumerate(FORWARD):
+        _draw_place(axes, 0.2, y, 3.5, what, lesson, BLUE, name in mark)
+        _draw_arrow(axes, 1.3, y + 0.29, y + 0.71, BLUE, out)
+        if name in BACKWARD:
+            _draw_place(axes, 4.0, y, 2.65, f"{name}, backward", "", RED, name in mark)
+            if y > 2:
+                _draw_arrow(axes, 4.5, y - 0.29, y - 0.71, RED, BACKWARD[name])
+            else:
+                axes.text(
+                    5.3, y - 0.4, f"{BACKWARD[name]}: to AdamW", fontsize=SMALL, ha="center",
+                    va="center", color=INK,
+                )  # fmt: skip
+    axes.text(1.3, 9.0, "loss", fontsize=TEXT, ha="center", va="center", color=INK)
+    axes.annotate(
+        "", (4.5, 8.29), (1.6, 9.02),
+        arrowprops={
+            "arrowstyle": "->", "color": RED, "connectionstyle": "angle,angleA=0,angleB=90",
+        },
+    )  # fmt: skip
+    axes.text(3.0, 9.22, "dloss = 1: the way back begins", fontsize=SMALL, ha="center", color=INK)
+    for name, what, lesson, y in AROUND:
+        _draw_place(axes, 7.05, y, 2.35, what, lesson, GREEN, name in mark)
+    return picture(figure, "the machine, forward and backward" + _where(mark))
+
+
+def _where(mark: Sequence[str]) -> str:
+    return f"; you are at: {', '.join(mark)}" if mark else ""
+
+
+def _draw_place(
+    axes: Axes, x: float, y: float, width: float, what: str, lesson: str, colour: str, here: bool
+) -> None:
+    """A box with words and, at its right, the lesson's number; thick and orange: we are here."""
+    high = 0.29 if "\n" not in what else 0.4
+    axes.add_patch(
+        FancyBboxPatch(
+            (x, y - high),
+            width,
+            2 * high,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor=ORANGE if here else PALE[colour],
+            edgecolor=INK if here else colour,
+            linewidth=3.0 if here else 1.0,
+            zorder=2,
+        )
+    )
+    weight = "bold" if here else "normal"
+    axes.text(x + 0.1, y, what, fontsize=SMALL, va="center", color=INK, weight=weight, zorder=3)
+    axes.text(
+        x + width - 0.08, y, lesson, fontsize=SMALL, va="center", ha="right", color=INK,
+        weight=weight, zorder=3,
+    )  # fmt: skip
+
+
+def _draw_arrow(axes: Axes, x: float, start: float, end: float, colour: str, what: str) -> None:
+    axes.annotate("", (x, end), (x, start), arrowprops={"arrowstyle": "->", "color": colour})
+    axes.text(x + 0.15, (start + end) / 2, what, fontsize=SMALL, va="center", color=INK)
