@@ -135,7 +135,7 @@ def _measure(arguments: Namespace) -> dict[str, Any]:
 
     xp = select(arguments.device)
     path = find_checkpoint(arguments.checkpoint, run_name=arguments.run_name, step=arguments.step)
-    checkpoint = load_checkpoint(path)
+    checkpoint = load_checkpoint(path, mapped=True)
     tokenizer = checkpoint.tokenizer
     model = GPT(
         checkpoint.config, to_device(checkpoint.flat, xp), dtype=checkpoint.flat.dtype, xp=xp

@@ -5,6 +5,10 @@
     /params/h/0/attn/qkv/w  with attributes layout ("io" or "oi") and sha256 (hex, of its bytes)
     /optimizer/m/…, v/…     AdamW's two averages, likewise; absent in a file meant only to speak
 
+The arrays of a group lie in the file one straight after the other, in the order of the flat array,
+so that float32 weights can be mapped into memory as they are. A file where they do not (C is no
+multiple of 16) is as good, and is read.
+
 Texts are fixed-length ASCII strings, so that a reader knows their size before it reads them.
 """
 

@@ -29,6 +29,7 @@ def load_model(
     if wanted not in (np.float32, np.float64):
         raise ConfigError(f"dtype is {wanted}; choose float32 or float64")
     xp = select(device)
-    checkpoint = load_checkpoint(find_checkpoint(None if path is None else os.fspath(path)))
+    found = find_checkpoint(None if path is None else os.fspath(path))
+    checkpoint = load_checkpoint(found, mapped=True)
     flat = to_device(checkpoint.flat.astype(wanted, copy=False), xp)
     return GPT(checkpoint.config, flat, dtype=wanted, xp=xp), checkpoint.tokenizer

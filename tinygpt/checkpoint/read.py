@@ -1,4 +1,4 @@
-"""Read a checkpoint: check the whole file, then its weights straight into one flat array."""
+"""Read a checkpoint: check the whole file, then read or map its weights as one flat array."""
 
 import os
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ from tinygpt.checkpoint.validate import (
 from tinygpt.config import ModelConfig
 from tinygpt.errors import CheckpointError
 from tinygpt.params import named_views, param_shapes, parameter_count
+from tinygpt.threads import mapped_files_can_be_replaced
 from tinygpt.tokenizers import Tokenizer, load_tokenizer
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -48,24 +49,35 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    path: str | os.PathLike[str], *, optimizer: bool = False, verify: bool = False
+    path: str | os.PathLike[str],
+    *,
+    optimizer: bool = False,
+    verify: bool = False,
+    mapped: bool = False,
 ) -> Checkpoint:
     """Read a checkpoint; float16 weights come as float32, others in the precision they are stored.
 
     `optimizer` reads AdamW's averages too; `verify` compares the SHA-256 of every array read (a
     flipped bit in a weight is silent otherwise). Nothing outside of the file is ever read.
+
+    `mapped` takes weights that need no conversion from a map of the file, so that they are read
+    when they are first used and shared with other processes; what is written to them stays in
+    memory. The file may be replaced meanwhile (os.replace, mv), not overwritten (cp).
+
     Raises CheckpointError when the file is missing, foreign, newer, damaged or hostile; DataError
     when its tokenizer is GPT-2's and that vocabulary cannot be had.
     """
     path = Path(path)
-    with _validated(path, optimizer=optimizer) as (root, outline):
+    with _validated(path, optimizer=optimizer) as (file, root, outline):
         if optimizer and not outline.optimizer:
             raise CheckpointError(
                 f"{path} holds no optimiser state, so training cannot go on from it; "
                 "resume from a latest.h5, or load it without the optimiser"
             )
         config = outline.config
-        flat = _read_arrays(root, "params", config, verify)
+        flat = None if verify or not mapped else _map_params(file, root, config)
+        if flat is None:
+            flat = _read_arrays(root, "params", config, verify)
         m = _read_arrays(root, "optimizer/m", config, verify) if optimizer else None
         v = _read_arrays(root, "optimizer/v", config, verify) if optimizer else None
     return Checkpoint(config, flat, outline.tokenizer, outline.state, m, v, path)
@@ -85,7 +97,7 @@ class Outline:
 
 def read_outline(path: str | os.PathLike[str]) -> Outline:
     """Everything but the arrays.   Raises as load_checkpoint does."""
-    with _validated(Path(path), optimizer=False) as (_, outline):
+    with _validated(Path(path), optimizer=False) as (_, _, outline):
         return outline
 
 
@@ -94,7 +106,7 @@ def verify_checkpoint(path: str | os.PathLike[str]) -> int:
 
     The texts are compared whenever a file is opened. Raises as load_checkpoint does.
     """
-    with _validated(Path(path), optimizer=True) as (root, outline):
+    with _validated(Path(path), optimizer=True) as (_, root, outline):
         groups = ["params", *(["optimizer/m", "optimizer/v"] if outline.optimizer else [])]
         names = [
             f"{group}/{dataset_name(p)}" for group in groups for p in param_shapes(outline.config)
@@ -105,7 +117,7 @@ def verify_checkpoint(path: str | os.PathLike[str]) -> int:
 
 
 @contextmanager
-def _validated(path: Path, *, optimizer: bool) -> Iterator[tuple[Any, Outline]]:
+def _validated(path: Path, *, optimizer: bool) -> Iterator[tuple[IO[bytes], Any, Outline]]:
     """The open file, seen to be ours and whole; with `optimizer` its averages too, if any."""
     require_hdf5()
     with _open(path) as file, _refusing(path), h5py.File(file, "r") as root:
@@ -117,7 +129,7 @@ def _validated(path: Path, *, optimizer: bool) -> Iterator[tuple[Any, Outline]]:
         validate_tree(root, config, size, optimizer=optimizer and trained)
         dtype = root["params/wte"].dtype.name
         state = read_json(root, "state", allow_nan=True)
-        yield root, Outline(config, _tokenizer(root, config), state, dtype, trained, path)
+        yield file, root, Outline(config, _tokenizer(root, config), state, dtype, trained, path)
 
 
 @contextmanager
@@ -197,6 +209,26 @@ def _tokenizer(root: Any, config: ModelConfig) -> Tokenizer:
             f"its tokenizer has {tokenizer.vocab_size} ids and its model {config.vocab_size}"
         )
     return tokenizer
+
+
+def _map_params(file: IO[bytes], root: Any, config: ModelConfig) -> Array | None:
+    """The weights (n,) as a map of the open file that copies the pages written to.
+
+    None where the weights need a conversion, do not lie one after the other in the order of the
+    flat array, or cannot be mapped on this platform.
+    """
+    datasets = [root[f"params/{dataset_name(path)}"] for path in param_shapes(config)]
+    dtype, start = datasets[0].dtype, datasets[0].id.get_offset()
+    end = start
+    for dataset in datasets:
+        if dataset.id.get_offset() != end:
+            return None
+        end += dataset.nbytes
+    usable = dtype.itemsize >= 4 and dtype.isnative and start % dtype.itemsize == 0
+    if not usable or not mapped_files_can_be_replaced():
+        return None
+    n = parameter_count(config)
+    return np.asarray(np.memmap(file, dtype, mode="c", offset=start, shape=(n,)))
 
 
 def _read_arrays(root: Any, group: str, config: ModelConfig, verify: bool) -> Array:

@@ -100,12 +100,22 @@ def _require_float16_range(path: Path, flat: Array, config: ModelConfig) -> None
 
 
 def _write_arrays(root: Any, group: str, flat: Array, config: ModelConfig, dtype: Any) -> None:
-    specs = param_shapes(config)
-    for path, array in named_views(flat, config).items():
-        little = array.astype(np.dtype(dtype).newbyteorder("<"), copy=False)
-        dataset = root.create_dataset(f"{group}/{dataset_name(path)}", data=little)
+    """The arrays of a group, one straight after the other, so that one map covers them all.
+
+    HDF5 gives an array its place when it is first written. So the headers come first, and nothing
+    else falls between the numbers.
+    """
+    specs, little = param_shapes(config), np.dtype(dtype).newbyteorder("<")
+    arrays = named_views(flat, config)
+    datasets = []
+    for path, array in arrays.items():
+        name = f"{group}/{dataset_name(path)}"
+        dataset = root.create_dataset(name, array.shape, little)
         dataset.attrs.create("layout", np.bytes_(specs[path].layout))
-        dataset.attrs.create("sha256", np.bytes_(sha256(little)))
+        dataset.attrs.create("sha256", np.bytes_(sha256(array.astype(little, copy=False))))
+        datasets.append(dataset)
+    for dataset, array in zip(datasets, arrays.values(), strict=True):
+        dataset[...] = array.astype(little, copy=False)
 
 
 def _new_hdf5(file: IO[bytes]) -> Any:
