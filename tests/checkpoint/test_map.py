@@ -8,7 +8,7 @@ import pytest
 from small_checkpoints import arguments
 
 import tinygpt
-from tinygpt.checkpoint import load_checkpoint, load_model, read, save_checkpoint
+from tinygpt.checkpoint import arrays, load_checkpoint, load_model, save_checkpoint
 from tinygpt.config import ModelConfig
 from tinygpt.model import GPT
 from tinygpt.params import init_params
@@ -119,7 +119,7 @@ def test_weights_that_do_not_lie_in_order_are_read(tmp_path):
 
 def test_where_a_mapped_file_cannot_be_replaced_weights_are_read(tmp_path, monkeypatch):
     path = save(tmp_path / "a.h5", weights())
-    monkeypatch.setattr(read, "mapped_files_can_be_replaced", lambda: False)
+    monkeypatch.setattr(arrays, "mapped_files_can_be_replaced", lambda: False)
     model, _ = load_model(path, device="cpu")
     assert not is_mapped(model.flat)
     assert model.flat.tobytes() == weights().tobytes()
