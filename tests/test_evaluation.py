@@ -8,6 +8,7 @@ import pytest
 
 from tinygpt import evaluate, tales, train
 from tinygpt.checkpoint import load_model
+from tinygpt.checkpoint.__main__ import main as slim
 from tinygpt.choices import ending_log_probs
 from tinygpt.config import ModelConfig
 from tinygpt.errors import CheckpointError, ConfigError, DataError, TinyGPTError
@@ -261,6 +262,30 @@ def test_evaluate_answers_questions(home, capsys):
     assert result["accuracy"] == pytest.approx(2 / 3 if mat > xyz else 1 / 3)
     with pytest.raises(DataError):
         evaluate.main(["--run-name", "a", "--choices", "nowhere.jsonl"])
+
+
+def test_evaluate_measures_what_int8_weights_cost(home, capsys):
+    floats = measured(capsys, "--run-name", "a")
+    small = measured(capsys, "--run-name", "a", "--dtype", "int8")
+    assert small["loss"] != floats["loss"]
+    assert small["loss"] == pytest.approx(floats["loss"], rel=1e-3)
+    slim(["slim", "checkpoints/a", "small.h5", "--dtype", "int8"])
+    capsys.readouterr()
+    from_file = measured(capsys, "--checkpoint", "small.h5", "--dtype", "int8")
+    assert from_file == small | {"checkpoint": "small.h5"}
+    expanded = measured(capsys, "--checkpoint", "small.h5")
+    assert expanded["loss"] == pytest.approx(small["loss"], rel=1e-6)
+
+
+def test_evaluate_computes_in_the_precision_that_is_asked_for(home, capsys):
+    floats = measured(capsys, "--run-name", "a")
+    doubles = measured(capsys, "--run-name", "a", "--dtype", "float64")
+    assert doubles["loss"] == pytest.approx(floats["loss"], rel=1e-6)
+    assert doubles["loss"] != floats["loss"]
+    slim(["slim", "checkpoints/a", "double.h5", "--dtype", "float64"])
+    capsys.readouterr()
+    as_stored = measured(capsys, "--checkpoint", "double.h5")
+    assert as_stored == doubles | {"checkpoint": "double.h5"}
 
 
 def test_evaluate_refuses_what_is_not_there_and_a_text_that_changed(home):

@@ -24,7 +24,8 @@ from generate_process import (
     working_folder,
 )
 
-from tinygpt import panels
+from tinygpt import int8, panels
+from tinygpt.checkpoint.__main__ import main as slim
 from tinygpt.config import SamplingConfig
 from tinygpt.display import show
 from tinygpt.generate import main
@@ -441,3 +442,23 @@ def test_weights_go_into_panels_where_passes_have_a_few_tokens(say, monkeypatch,
     packed.clear()
     say(*SEEDED)  # one token at a time
     assert not packed
+
+
+@pytest.mark.parametrize(
+    "flags", [(), ("--lookup", "2"), ("--draft", "checkpoints/tiny"), ("--num-samples", "3")]
+)
+def test_int8_weights_say_what_the_numbers_they_stand_for_say(
+    say, folder, tmp_path, monkeypatch, flags
+):
+    shared, begin = [], int8.side_by_side
+    monkeypatch.setattr(int8, "side_by_side", lambda model: shared.append(model) or begin(model))
+    small = tmp_path / "small.h5"
+    slim(["slim", str(folder / "checkpoints/tiny"), str(small), "--dtype", "int8"])
+    say(*SEEDED)  # what slim said goes with it
+    words = ("--prompt", "abcab", *SEEDED, *flags)
+    from_floats = say(*words, "--dtype", "int8")
+    assert len(shared) == 1 and isinstance(shared[0], int8.Int8GPT)
+    assert say(*words, "--dtype", "int8", checkpoint=("--checkpoint", str(small))) == from_floats
+    expanded = say(*words, checkpoint=("--checkpoint", str(small)))
+    if "--draft" not in flags:  # its proposals would be float32's
+        assert expanded == from_floats

@@ -26,7 +26,7 @@ ROWS = [
     "kv_cache data corpus",
     "transformer optim",
     "model",
-    "panels",
+    "panels int8",
     "parallel",
     "checkpoint convert",
     "sampling decoding speculative generation",

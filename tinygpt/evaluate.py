@@ -13,7 +13,7 @@ from tinygpt.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from tinygpt.checkpoint.read import Checkpoint
+    from tinygpt.checkpoint.read import Checkpoint, Outline
     from tinygpt.data.tokens import Ids
     from tinygpt.model import GPT
     from tinygpt.tokenizers import Tokenizer
@@ -25,6 +25,7 @@ EXAMPLES = """\
   python -m tinygpt.evaluate --run-name book --step 1000 --data book.txt --part val
   python -m tinygpt.evaluate --data tales                  the shipped model on fresh stories
   python -m tinygpt.evaluate --data tales --context 32 --samples 0
+  python -m tinygpt.evaluate --checkpoint book --dtype int8  what one byte a weight costs
   python -m tinygpt.evaluate --run-name book --context 64 --stride 16
   python -m tinygpt.evaluate --choices questions.jsonl     multiple choice, one JSON object a line:
       {"context": "The sky is", "choices": [" blue", " made of cheese"], "answer": 0}
@@ -90,6 +91,12 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or gpu (default auto)")
     parser.add_argument(
+        "--dtype",
+        choices=("float32", "float64", "int8"),
+        help="arithmetic (default: as the weights are stored, float16 and int8 in float32); int8: "
+        "weights of one byte, as generate has them",
+    )
+    parser.add_argument(
         "--threads", type=int, default=0, metavar="N", help="worker threads (default 0: all cores)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -126,20 +133,12 @@ def _measure(arguments: Namespace) -> dict[str, Any]:
     """What is printed: a name and a number a line."""
     import numpy as np
 
-    from tinygpt.backend import select, to_device
-    from tinygpt.checkpoint import find_checkpoint, load_checkpoint
     from tinygpt.evaluation import evaluate_loss, text_bytes
-    from tinygpt.model import GPT
     from tinygpt.run_state import measured_by_documents
     from tinygpt.threads import WorkerPool, default_workers
 
-    xp = select(arguments.device)
-    path = find_checkpoint(arguments.checkpoint, run_name=arguments.run_name, step=arguments.step)
-    checkpoint = load_checkpoint(path)
-    tokenizer = checkpoint.tokenizer
-    model = GPT(
-        checkpoint.config, to_device(checkpoint.flat, xp), dtype=checkpoint.flat.dtype, xp=xp
-    )
+    model, checkpoint = _load(arguments)
+    path, tokenizer = checkpoint.path, checkpoint.tokenizer
     if arguments.choices is not None:
         flags = ("data", "part", "stories", "context", "stride")
         if any(getattr(arguments, name) is not None for name in flags):
@@ -148,7 +147,7 @@ def _measure(arguments: Namespace) -> dict[str, Any]:
     context, stride = _context(arguments, model.config.block_size)
     by_documents = arguments.data == "tales" or measured_by_documents(checkpoint)
     texts = _texts(checkpoint, arguments, by_documents)
-    workers = 1 if xp is not np else (arguments.threads or default_workers())
+    workers = 1 if model.xp is not np else (arguments.threads or default_workers())
     tokens = sum(len(ids) - 1 for ids in texts)
     with WorkerPool(workers) as pool, _bar("reading", tokens, "tokens") as bar:
         measured = evaluate_loss(
@@ -166,6 +165,22 @@ def _measure(arguments: Namespace) -> dict[str, Any]:
     if by_documents:
         results |= {"documents": len(texts)} | _tales(model, tokenizer, texts, results, arguments)
     return results | {"checkpoint": str(path)}
+
+
+def _load(arguments: Namespace) -> "tuple[GPT, Checkpoint | Outline]":
+    """The model, and what else its file holds."""
+    from tinygpt.backend import select, to_device
+    from tinygpt.checkpoint import find_checkpoint, load_checkpoint, load_int8
+    from tinygpt.model import GPT
+
+    path = find_checkpoint(arguments.checkpoint, run_name=arguments.run_name, step=arguments.step)
+    if arguments.dtype == "int8":
+        small: tuple[GPT, Outline] = load_int8(path, device=arguments.device)
+        return small
+    xp = select(arguments.device)
+    checkpoint = load_checkpoint(path, mapped=True)
+    flat = checkpoint.flat.astype(arguments.dtype or checkpoint.flat.dtype, copy=False)
+    return GPT(checkpoint.config, to_device(flat, xp), dtype=flat.dtype, xp=xp), checkpoint
 
 
 def _tales(
@@ -217,7 +232,9 @@ def _context(arguments: Namespace, block_size: int) -> tuple[int, int | None]:
     return arguments.context, 1 if arguments.stride is None else arguments.stride
 
 
-def _texts(checkpoint: "Checkpoint", arguments: Namespace, by_documents: bool) -> list["Ids"]:
+def _texts(
+    checkpoint: "Checkpoint | Outline", arguments: Namespace, by_documents: bool
+) -> list["Ids"]:
     """The ids to predict: of --data, or of the text that the run learnt from."""
     from dataclasses import replace
 

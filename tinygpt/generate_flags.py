@@ -18,6 +18,7 @@ EXAMPLES = """\
   python -m tinygpt.generate --prompt "Not so " --show-probs   how likely was each token?
   python -m tinygpt.generate --json --logprobs 5               the same, and what else was likely
   python -m tinygpt.generate --stats --device cpu --dtype float64
+  python -m tinygpt.generate --stats --checkpoint gpt2.h5 --dtype int8
   python -m tinygpt.generate --checkpoint gpt2.h5 --tokenizer gpt2 --prompt "The meaning of"
   echo "Once upon" | python -m tinygpt.generate --prompt - --no-echo --json
   python -m tinygpt.generate --prompt "def " --lookup 3 --stats   does the text repeat itself?
@@ -110,8 +111,9 @@ def _add_model_flags(parser: argparse.ArgumentParser) -> None:
         help="where to compute; cuda means gpu (default auto)",
     )  # fmt: skip
     model.add_argument(
-        "--dtype", choices=("float32", "float64"), help="arithmetic (default float32)"
-    )
+        "--dtype", choices=("float32", "float64", "int8"),
+        help="arithmetic (default float32); int8: weights in a quarter of the memory, on the CPU",
+    )  # fmt: skip
 
 
 def _add_sampling_flags(parser: argparse.ArgumentParser) -> None:

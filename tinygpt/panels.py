@@ -9,6 +9,7 @@ panels of 64 columns, each contiguous, and the product with a panel is small.
 import contextlib
 import copy
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 
@@ -68,12 +69,20 @@ class Panels:
         return columns
 
 
-class Rows:
-    """The transpose of panels, which embedding reads by rows: `rows[ids]`, `rows.T`."""
+class Packed(Protocol):
+    """A matrix (I, O) that is no array: `x @ packed`, and its columns."""
 
-    def __init__(self, panels: Panels) -> None:
-        self.T = panels
-        self.shape = panels.shape[::-1]
+    shape: tuple[int, ...]
+
+    def column(self, i: Array, /) -> Array: ...
+
+
+class Rows:
+    """The transpose of a packed matrix, which embedding reads by rows: `rows[ids]`, `rows.T`."""
+
+    def __init__(self, packed: Packed) -> None:
+        self.T = packed
+        self.shape = packed.shape[::-1]
 
     def __getitem__(self, ids: Array) -> Array:
         return self.T.column(ids)

@@ -82,18 +82,25 @@ def named_views(flat: Array, config: ModelConfig) -> dict[str, Array]:
 
 
 def views(flat: Array, config: ModelConfig) -> Tree:
-    """The same views as a nested tree, every matrix seen as (I, O).
+    """The same views as a nested tree, every matrix seen as (I, O)."""
+    specs, named = param_shapes(config), named_views(flat, config)
+    return nested({path: a.T if specs[path].layout == "oi" else a for path, a in named.items()})
+
+
+def nested(named: dict[str, Any]) -> Tree:
+    """What has paths, in the order of param_shapes, as a nested tree.
 
     tree["h"][0]["attn"]["qkv"]["w"] is `h.0.attn.qkv.w`; tree["h"] is a list.
     """
-    specs = param_shapes(config)
-    tree: Tree = {"h": [{} for _ in range(config.n_layer)]}
-    for path, array in named_views(flat, config).items():
+    tree: Tree = {"h": []}
+    for path, value in named.items():
         *parents, leaf = path.split(".")
         node: Any = tree
         for name in parents:
+            if isinstance(node, list) and int(name) == len(node):
+                node.append({})
             node = node[int(name)] if isinstance(node, list) else node.setdefault(name, {})
-        node[leaf] = array.T if specs[path].layout == "oi" else array
+        node[leaf] = value
     return tree
 
 

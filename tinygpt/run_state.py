@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from tinygpt.checkpoint import Checkpoint
+from tinygpt.checkpoint.read import Checkpoint, Outline
 from tinygpt.config import TrainConfig
 from tinygpt.errors import CheckpointError, ConfigError
 from tinygpt.run_settings import checked
@@ -24,7 +24,7 @@ class RunState(NamedTuple):
     best_val_loss: float
 
 
-def read_run_state(checkpoint: Checkpoint) -> RunState:
+def read_run_state(checkpoint: Checkpoint | Outline) -> RunState:
     """Raises CheckpointError unless tinygpt.train can have written it."""
     data = checkpoint.state.get("data")
     if not isinstance(data, dict) or not isinstance(data.get("sha256"), str):
@@ -37,13 +37,13 @@ def read_run_state(checkpoint: Checkpoint) -> RunState:
     )
 
 
-def measured_by_documents(checkpoint: Checkpoint) -> bool:
+def measured_by_documents(checkpoint: Checkpoint | Outline) -> bool:
     """Whether it comes from a run of --windows documents."""
     settings = checkpoint.state.get("train_config")
     return isinstance(settings, dict) and settings.get("windows") == "documents"
 
 
-def _config(checkpoint: Checkpoint) -> TrainConfig:
+def _config(checkpoint: Checkpoint | Outline) -> TrainConfig:
     settings = checkpoint.state.get("train_config")
     if not isinstance(settings, dict):
         raise _foreign(checkpoint, "it has no settings")
@@ -54,14 +54,14 @@ def _config(checkpoint: Checkpoint) -> TrainConfig:
         raise _foreign(checkpoint, str(error)) from error
 
 
-def _count(checkpoint: Checkpoint, name: str) -> int:
+def _count(checkpoint: Checkpoint | Outline, name: str) -> int:
     value: Any = checkpoint.state.get(name)
     if type(value) is not int or not 0 <= value <= 10**9:
         raise _foreign(checkpoint, f"its {name} is {value!r:.40}")
     return int(value)
 
 
-def _loss(checkpoint: Checkpoint, name: str) -> float:
+def _loss(checkpoint: Checkpoint | Outline, name: str) -> float:
     value: Any = checkpoint.state.get(name)
     if value is None:
         return math.nan
@@ -70,7 +70,7 @@ def _loss(checkpoint: Checkpoint, name: str) -> float:
     return float(value)
 
 
-def _foreign(checkpoint: Checkpoint, why: str) -> CheckpointError:
+def _foreign(checkpoint: Checkpoint | Outline, why: str) -> CheckpointError:
     return CheckpointError(
         f"{checkpoint.path} was not written by tinygpt.train, or is damaged ({why}); name another "
         "checkpoint, or start a new run"

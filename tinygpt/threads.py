@@ -221,6 +221,14 @@ def replace_file(temporary: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
+def mapped_files_can_be_replaced() -> bool:
+    """Can a file that is mapped into memory be replaced or removed? Windows refuses.
+
+    Elsewhere the map keeps the old file's bytes for as long as it lives.
+    """
+    return sys.platform != "win32"
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` survive a power cut, where folders can be opened (not Windows)."""
     if sys.platform == "win32":

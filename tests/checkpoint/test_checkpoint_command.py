@@ -106,7 +106,7 @@ def test_slim_drops_the_optimiser_and_changes_how_weights_are_stored(tmp_path, c
         (["show", "a.h5", "b.h5"], "show takes one name"),
         (["verify", "a.h5", "--dtype", "float16"], "verify takes one name"),
         (["look", "a.h5"], "invalid choice: 'look'"),
-        (["slim", "a.h5", "b.h5", "--dtype", "int8"], "invalid choice: 'int8'"),
+        (["slim", "a.h5", "b.h5", "--dtype", "int4"], "invalid choice: 'int4'"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(words, message, capsys):

@@ -22,5 +22,5 @@ def test_a_loaded_model_gives_the_same_logits(saved, dtype):
 
 @pytest.mark.parametrize("dtype", ["float16", "int32", "nonsense"])
 def test_another_dtype_is_refused(saved, dtype):
-    with pytest.raises(ConfigError, match="choose float32 or float64"):
+    with pytest.raises(ConfigError, match="choose float32, float64 or int8"):
         load_model(saved, device="cpu", dtype=dtype)

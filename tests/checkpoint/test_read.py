@@ -159,7 +159,7 @@ HOSTILE = {
     "extra layer": (added("params/h/1"), "holds 2 objects and should hold 1"),
     "extra group": (added("payload"), "holds 3 objects and should hold 2"),
     "wrong layout": (wrong_layout, "has layout 'io' and needs 'oi'"),
-    "newer": (attribute("version", 2), "format version 2.*upgrade"),
+    "newer": (attribute("version", 3), "format version 3.*upgrade"),
     "version 0": (attribute("version", 0), "version is 0"),
     "version text": (attribute("version", "1"), "not a whole number"),
     "version list": (attribute("version", [1, 2]), "not a whole number"),

@@ -3,10 +3,11 @@
     format.py     the file's table of contents: names, versions, limits
     write.py      save_checkpoint: whole or not at all, never in place
     validate.py   what a file must be before one of its arrays is read
+    arrays.py     a file's arrays: read, mapped, or as int8 weights
     read.py       load_checkpoint, read_outline, verify_checkpoint
     find.py       find_checkpoint: from what the user typed to a path
     describe.py   what a file holds, in words
-    load.py       load_model: a GPT and its tokenizer, ready to speak
+    load.py       load_model: a GPT and its tokenizer, ready to speak; load_int8
 
 Names resolve when they are first used, so that a command's `--help` loads neither NumPy nor h5py.
 """
@@ -18,6 +19,7 @@ _HOME = {
     "Checkpoint": "read",
     "find_checkpoint": "find",
     "load_checkpoint": "read",
+    "load_int8": "load",
     "load_model": "load",
     "read_outline": "read",
     "save_checkpoint": "write",

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygpt.checkpoint.read import Outline
+from tinygpt.config import ModelConfig
+from tinygpt.int8 import int8_paths, int8_specs
 from tinygpt.params import ParamSpec, param_shapes, parameter_count
 
 _LOSSES = ("loss", "val_loss", "best_val_loss")
@@ -18,8 +20,9 @@ def describe(outline: Outline) -> str:
 
     All blocks are alike, so one stands for them.
     """
-    config, size = outline.config, np.dtype(outline.dtype).itemsize
-    count = parameter_count(config)
+    config = outline.config
+    arrays = _stored(config, outline.dtype)
+    total = sum(math.prod(spec.shape) * size for spec, size in arrays.values())
     optimizer = "with the optimiser's averages" if outline.optimizer else "no optimiser state"
     lines = [
         f"{outline.path}: {outline.path.stat().st_size / 1e6:.1f} MB, {outline.dtype}, {optimizer}",
@@ -28,9 +31,9 @@ def describe(outline: Outline) -> str:
         f"tokenizer      {outline.tokenizer.name}, {outline.tokenizer.vocab_size:,} ids",
         *(f"{name:15}{text}" for name, text in _training(outline.state)),
         "",
-        *_tree(param_shapes(config), config.n_layer, size),
+        *_tree(arrays, config.n_layer),
         "",
-        f"{count:,} parameters, {_size(count * size)}",
+        f"{parameter_count(config):,} parameters, {_size(total)}",
     ]
     return "\n".join(lines)
 
@@ -52,10 +55,21 @@ def _training(state: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "text", f"{data.get('name')!r:.80}, {data['train_tokens']:,} tokens to learn"
 
 
-def _tree(specs: dict[str, ParamSpec], n_layer: int, itemsize: int) -> Iterator[str]:
+def _stored(config: ModelConfig, dtype: str) -> dict[str, tuple[ParamSpec, int]]:
+    """Path of each array of weights -> how it is stored, and the bytes of each number."""
+    if dtype != "int8":
+        size = np.dtype(dtype).itemsize
+        return {path: (spec, size) for path, spec in param_shapes(config).items()}
+    paths = int8_paths(config)
+    arrays = {path: (s, 1 if path in paths else 4) for path, s in int8_specs(config).items()}
+    scales = {f"{path} scale": (ParamSpec(arrays[path][0].shape[:1]), 4) for path in paths}
+    return arrays | scales
+
+
+def _tree(arrays: dict[str, tuple[ParamSpec, int]], n_layer: int) -> Iterator[str]:
     """A line per array; those of block 0 stand for every block's."""
     rows = []
-    for path, spec in specs.items():
+    for path, (spec, itemsize) in arrays.items():
         if not path.startswith("h.") or path.startswith("h.0."):
             of_block = path.startswith("h.0.")
             count = math.prod(spec.shape) * (n_layer if of_block else 1)

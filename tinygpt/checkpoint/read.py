@@ -1,4 +1,4 @@
-"""Read a checkpoint: check the whole file, then its weights straight into one flat array."""
+"""Read a checkpoint: check the whole file, then take from it what is asked for."""
 
 import os
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import h5py
-import numpy as np
 
 from tinygpt.backend import Array
-from tinygpt.checkpoint.format import FORMAT, VERSION, dataset_name, require_hdf5, sha256
+from tinygpt.checkpoint.arrays import map_params, read_arrays, read_int8, require_sha256
+from tinygpt.checkpoint.format import FORMAT, VERSION, dataset_name, require_hdf5
 from tinygpt.checkpoint.validate import (
     read_config,
     read_json,
@@ -22,7 +22,8 @@ from tinygpt.checkpoint.validate import (
 )
 from tinygpt.config import ModelConfig
 from tinygpt.errors import CheckpointError
-from tinygpt.params import named_views, param_shapes, parameter_count
+from tinygpt.int8 import int8_paths
+from tinygpt.params import param_shapes
 from tinygpt.tokenizers import Tokenizer, load_tokenizer
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -48,26 +49,37 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    path: str | os.PathLike[str], *, optimizer: bool = False, verify: bool = False
+    path: str | os.PathLike[str],
+    *,
+    optimizer: bool = False,
+    verify: bool = False,
+    mapped: bool = False,
 ) -> Checkpoint:
-    """Read a checkpoint; float16 weights come as float32, others in the precision they are stored.
+    """Read a checkpoint; float16 and int8 weights come as float32, others as they are stored.
 
     `optimizer` reads AdamW's averages too; `verify` compares the SHA-256 of every array read (a
     flipped bit in a weight is silent otherwise). Nothing outside of the file is ever read.
+
+    `mapped` takes weights that need no conversion from a map of the file, so that they are read
+    when they are first used and shared with other processes; what is written to them stays in
+    memory. The file may be replaced meanwhile (os.replace, mv), not overwritten (cp).
+
     Raises CheckpointError when the file is missing, foreign, newer, damaged or hostile; DataError
     when its tokenizer is GPT-2's and that vocabulary cannot be had.
     """
     path = Path(path)
-    with _validated(path, optimizer=optimizer) as (root, outline):
+    with _validated(path, optimizer=optimizer) as (file, root, outline):
         if optimizer and not outline.optimizer:
             raise CheckpointError(
                 f"{path} holds no optimiser state, so training cannot go on from it; "
                 "resume from a latest.h5, or load it without the optimiser"
             )
         config = outline.config
-        flat = _read_arrays(root, "params", config, verify)
-        m = _read_arrays(root, "optimizer/m", config, verify) if optimizer else None
-        v = _read_arrays(root, "optimizer/v", config, verify) if optimizer else None
+        flat = None if verify or not mapped else map_params(file, root, config)
+        if flat is None:
+            flat = read_arrays(root, "params", config, verify)
+        m = read_arrays(root, "optimizer/m", config, verify) if optimizer else None
+        v = read_arrays(root, "optimizer/v", config, verify) if optimizer else None
     return Checkpoint(config, flat, outline.tokenizer, outline.state, m, v, path)
 
 
@@ -85,8 +97,17 @@ class Outline:
 
 def read_outline(path: str | os.PathLike[str]) -> Outline:
     """Everything but the arrays.   Raises as load_checkpoint does."""
-    with _validated(Path(path), optimizer=False) as (_, outline):
+    with _validated(Path(path), optimizer=False) as (_, _, outline):
         return outline
+
+
+def load_int8_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Outline]:
+    """What an Int8GPT is made of, quantised now unless it lies so in the file, and the outline.
+
+    Raises as load_checkpoint does, CheckpointError also when a weight is infinite or no number.
+    """
+    with _validated(Path(path), optimizer=False) as (_, root, outline):
+        return read_int8(root, outline.config), outline
 
 
 def verify_checkpoint(path: str | os.PathLike[str]) -> int:
@@ -94,18 +115,21 @@ def verify_checkpoint(path: str | os.PathLike[str]) -> int:
 
     The texts are compared whenever a file is opened. Raises as load_checkpoint does.
     """
-    with _validated(Path(path), optimizer=True) as (root, outline):
-        groups = ["params", *(["optimizer/m", "optimizer/v"] if outline.optimizer else [])]
-        names = [
-            f"{group}/{dataset_name(p)}" for group in groups for p in param_shapes(outline.config)
-        ]
+    with _validated(Path(path), optimizer=True) as (_, root, outline):
+        paths = list(param_shapes(outline.config))
+        groups = {"params": paths}
+        if outline.optimizer:
+            groups |= {"optimizer/m": paths, "optimizer/v": paths}
+        if outline.dtype == "int8":
+            groups["scales"] = int8_paths(outline.config)
+        names = [f"{group}/{dataset_name(p)}" for group, paths in groups.items() for p in paths]
         for name in names:
-            _require_sha256(root[name], root[name][()])
+            require_sha256(root[name], root[name][()])
         return len(names)
 
 
 @contextmanager
-def _validated(path: Path, *, optimizer: bool) -> Iterator[tuple[Any, Outline]]:
+def _validated(path: Path, *, optimizer: bool) -> Iterator[tuple[IO[bytes], Any, Outline]]:
     """The open file, seen to be ours and whole; with `optimizer` its averages too, if any."""
     require_hdf5()
     with _open(path) as file, _refusing(path), h5py.File(file, "r") as root:
@@ -117,7 +141,7 @@ def _validated(path: Path, *, optimizer: bool) -> Iterator[tuple[Any, Outline]]:
         validate_tree(root, config, size, optimizer=optimizer and trained)
         dtype = root["params/wte"].dtype.name
         state = read_json(root, "state", allow_nan=True)
-        yield root, Outline(config, _tokenizer(root, config), state, dtype, trained, path)
+        yield file, root, Outline(config, _tokenizer(root, config), state, dtype, trained, path)
 
 
 @contextmanager
@@ -197,25 +221,3 @@ def _tokenizer(root: Any, config: ModelConfig) -> Tokenizer:
             f"its tokenizer has {tokenizer.vocab_size} ids and its model {config.vocab_size}"
         )
     return tokenizer
-
-
-def _read_arrays(root: Any, group: str, config: ModelConfig, verify: bool) -> Array:
-    """All arrays of a group as one flat array (n,), without a second copy of them in memory."""
-    stored = root[f"{group}/wte"].dtype
-    flat = np.empty(parameter_count(config), np.promote_types(stored, np.float32).newbyteorder("="))
-    for path, view in named_views(flat, config).items():
-        dataset = root[f"{group}/{dataset_name(path)}"]
-        if dataset.dtype == view.dtype:
-            dataset.read_direct(view)
-            raw = view
-        else:
-            raw = dataset[()]
-            view[...] = raw
-        if verify:
-            _require_sha256(dataset, raw)
-    return flat
-
-
-def _require_sha256(dataset: Any, array: Array) -> None:
-    if sha256(array) != read_text(dataset, "sha256", 64):
-        raise ValueError(f"{dataset.name} does not have the SHA-256 that was stored with it")

@@ -3,14 +3,14 @@
 HDF5 can point anywhere: external storage once returned the bytes of a system file as weights,
 links and virtual datasets read other files, and 199 kB declared 40 TB. So nothing is followed and
 nothing is allocated until the whole tree is what the configuration implies: hard links only, plain
-contiguous little-endian floats, exact names and shapes, all of it inside the file. Each refusal is
+contiguous little-endian numbers, exact names and shapes, all of it inside the file. Each refusal is
 a ValueError whose text says what is wrong; the reader adds the path and what to do.
 """
 
 import json
 import math
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -19,7 +19,9 @@ import numpy as np
 
 from tinygpt.checkpoint.format import (
     CONFIG_BYTES,
+    FLOAT32,
     FLOATS,
+    INT8,
     JSON_BYTES,
     TEXTS,
     VERSION,
@@ -27,6 +29,7 @@ from tinygpt.checkpoint.format import (
     texts_sha256,
 )
 from tinygpt.config import ModelConfig
+from tinygpt.int8 import int8_paths, int8_specs
 from tinygpt.params import ParamSpec, param_shapes, parameter_count
 
 Names = dict[str, Any]  # name -> Names of a group, or None for a dataset
@@ -108,7 +111,7 @@ def read_config(root: Any, file_size: int) -> ModelConfig:
     config = ModelConfig(**values)
     count = parameter_count(config)
     _require(
-        2 * count <= file_size,
+        count <= file_size,  # int8; how many bytes each takes, validate_tree will know
         f"its configuration implies {count:.3g} parameters and the file has {file_size:,} bytes",
     )
     return config
@@ -121,9 +124,13 @@ def validate_tree(root: Any, config: ModelConfig, file_size: int, *, optimizer: 
     """
     specs = param_shapes(config)
     tree = _tree(specs)
-    has_optimizer = root.id.links.exists(b"optimizer")
-    _require_names(root, "/", {"params", "optimizer"} if has_optimizer else {"params"})
+    others = [name for name in ("scales", "optimizer") if root.id.links.exists(name.encode())]
+    _require_names(root, "/", {"params", *others[:1]})  # scales or optimiser, not both
     _validate_group(root, "/params", tree)
+    if "scales" in others:
+        total = _validate_int8(root, config, file_size)
+        _require_inside(total, file_size)
+        return
     groups = ["/params"]
     if optimizer:
         _validate_group(root, "/optimizer", {"m": tree, "v": tree})
@@ -131,19 +138,40 @@ def validate_tree(root: Any, config: ModelConfig, file_size: int, *, optimizer: 
     total = 0
     for group in groups:
         kinds = {
-            _validate_array(root, group, path, spec, file_size) for path, spec in specs.items()
+            _validate_array(root, group, path, spec, FLOATS, file_size)
+            for path, spec in specs.items()
         }
         _require(len(kinds) == 1, f"{group} mixes {' and '.join(sorted(kinds))}")
         size = np.dtype(kinds.pop()).itemsize
         _require(size > 2 or group == "/params", f"{group} is float16 and must be float32 or 64")
         total += size * parameter_count(config)
-    # many names for one array would make a small file fill a large memory
+    _require_inside(total, file_size)
+
+
+def _require_inside(total: int, file_size: int) -> None:
+    """Many names for one array would make a small file fill a large memory."""
     _require(total <= file_size, f"its arrays take {total:,} bytes and the file has {file_size:,}")
 
 
-def _tree(specs: dict[str, ParamSpec]) -> Names:
+def _validate_int8(root: Any, config: ModelConfig, file_size: int) -> int:
+    """Check the arrays of an int8 file; return how many bytes they take."""
+    paths = int8_paths(config)
+    _validate_group(root, "/scales", _tree(paths))
+    total = 0
+    for path, spec in int8_specs(config).items():
+        kinds = INT8 if path in paths else FLOAT32
+        _validate_array(root, "/params", path, spec, kinds, file_size)
+        total += math.prod(spec.shape) * (1 if path in paths else 4)
+        if path in paths:
+            outputs = spec.shape[:1]
+            _validate_array(root, "/scales", path, ParamSpec(outputs), FLOAT32, file_size)
+            total += 4 * outputs[0]
+    return total
+
+
+def _tree(paths: Iterable[str]) -> Names:
     tree: Names = {}
-    for path in specs:
+    for path in paths:
         *parents, leaf = path.split(".")
         node = tree
         for name in parents:
@@ -173,8 +201,13 @@ def _validate_group(root: Any, path: str, tree: Names) -> None:
             _validate_group(root, f"{path}/{name}", below)
 
 
-def _validate_array(root: Any, group: str, path: str, spec: ParamSpec, file_size: int) -> str:
-    """Check one dataset without reading it; return its type as NumPy writes it ("<f4")."""
+def _validate_array(
+    root: Any, group: str, path: str, spec: ParamSpec, allowed: Mapping[str, Any], file_size: int
+) -> str:
+    """Check one dataset without reading it; return its type as NumPy writes it ("<f4").
+
+    `allowed` has the types that it may have, by NumPy's names, as HDF5's.
+    """
     name = f"{group}/{dataset_name(path)}"
     opened = h5py.h5o.open(root.id, name.encode())
     _require(isinstance(opened, h5py.h5d.DatasetID), f"{name} is not a dataset")
@@ -183,8 +216,11 @@ def _validate_array(root: Any, group: str, path: str, spec: ParamSpec, file_size
     _require(plain, f"{name} is virtual, chunked or compressed, and must be contiguous")
     _require(plan.get_external_count() == 0, f"{name} takes its bytes from another file")
     kind = opened.get_type()
-    kinds = [numpy_kind for numpy_kind, hdf5_kind in FLOATS.items() if kind.equal(hdf5_kind)]
-    _require(bool(kinds), f"{name} is not a little-endian float of 16, 32 or 64 bits")
+    kinds = [numpy_kind for numpy_kind, hdf5_kind in allowed.items() if kind.equal(hdf5_kind)]
+    needed = np.dtype(next(iter(allowed))).name
+    if allowed is FLOATS:
+        needed = "a little-endian float of 16, 32 or 64 bits"
+    _require(bool(kinds), f"{name} is not {needed}")
     space = opened.get_space()
     simple = space.get_simple_extent_type() == h5py.h5s.SIMPLE
     shape = space.get_simple_extent_dims() if simple else ()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -23,7 +23,9 @@ from tinygpt.checkpoint.format import (
     texts_sha256,
 )
 from tinygpt.config import ModelConfig
-from tinygpt.errors import CheckpointError, ShapeError
+from tinygpt.errors import CheckpointError, ConfigError, ShapeError
+from tinygpt.int8 import Int8Matrix, int8_specs, quantised
+from tinygpt.model import GPT
 from tinygpt.params import named_views, param_shapes, parameter_count
 from tinygpt.threads import written_beside
 from tinygpt.tokenizers import Tokenizer
@@ -42,10 +44,11 @@ def save_checkpoint(
     """Save a model at `path`, its folder made if need be; a file already there stays until the end.
 
     flat (n,), and m and v (n,) of `optimizer`, are host arrays of float32 or float64; `state` is
-    what JSON can hold. `dtype` ("float16", "float32", "float64") stores the weights so, None as
-    they are. The same arguments give the same bytes.
+    what JSON can hold. `dtype` ("float16", "float32", "float64", "int8") stores the weights so,
+    None as they are. The same arguments give the same bytes.
     Raises CheckpointError when the file cannot be written (the earlier one is then untouched) or
-    float16 cannot hold a weight; ShapeError when an array does not fit `config`.
+    float16 cannot hold a weight; ShapeError when an array does not fit `config`; ConfigError for
+    int8 with an optimiser, or if int8 cannot hold a weight.
     """
     require_hdf5()
     path = Path(path)
@@ -57,6 +60,20 @@ def save_checkpoint(
     stored = np.dtype(dtype or flat.dtype)
     if stored == np.float16:
         _require_float16_range(path, flat, config)
+    if stored == np.int8:
+        if optimizer is not None:
+            raise ConfigError(
+                "int8 weights cannot be trained on; save them without the optimiser, or as float32"
+            )
+        arrays = _int8_arrays(flat, config)
+    else:
+        arrays = [
+            array
+            for name, values in groups.items()
+            for array in _float_arrays(
+                name, values, config, stored if name == "params" else values.dtype
+            )
+        ]
     texts = {
         "config": json.dumps(dataclasses.asdict(config), allow_nan=False),
         "tokenizer": json.dumps(tokenizer.to_json(), allow_nan=False),
@@ -71,12 +88,11 @@ def save_checkpoint(
             )
     with _replacing(path) as file, _new_hdf5(file) as root:
         root.attrs.create("format", np.bytes_(FORMAT))
-        root.attrs.create("version", np.int64(VERSION))
+        root.attrs.create("version", np.int64(VERSION if stored == np.int8 else 1))
         for name, text in texts.items():
             root.attrs.create(name, np.bytes_(text))
         root.attrs.create("sha256", np.bytes_(texts_sha256(texts.values())))
-        for name, array in groups.items():
-            _write_arrays(root, name, array, config, stored if name == "params" else array.dtype)
+        _write_arrays(root, arrays)
 
 
 def _require_fit(name: str, array: Array, config: ModelConfig) -> None:
@@ -99,13 +115,50 @@ def _require_float16_range(path: Path, flat: Array, config: ModelConfig) -> None
             )
 
 
-def _write_arrays(root: Any, group: str, flat: Array, config: ModelConfig, dtype: Any) -> None:
-    specs = param_shapes(config)
-    for path, array in named_views(flat, config).items():
-        little = array.astype(np.dtype(dtype).newbyteorder("<"), copy=False)
-        dataset = root.create_dataset(f"{group}/{dataset_name(path)}", data=little)
-        dataset.attrs.create("layout", np.bytes_(specs[path].layout))
-        dataset.attrs.create("sha256", np.bytes_(sha256(little)))
+class _ToWrite(NamedTuple):
+    """An array, where it goes, and how it is stored."""
+
+    name: str
+    array: Array
+    layout: str
+    dtype: Any  # little-endian
+
+
+def _float_arrays(group: str, flat: Array, config: ModelConfig, dtype: Any) -> list[_ToWrite]:
+    specs, little = param_shapes(config), np.dtype(dtype).newbyteorder("<")
+    return [
+        _ToWrite(f"{group}/{dataset_name(path)}", array, specs[path].layout, little)
+        for path, array in named_views(flat, config).items()
+    ]
+
+
+def _int8_arrays(flat: Array, config: ModelConfig) -> list[_ToWrite]:
+    """Numbers, then scales.   Raises ConfigError as quantise does."""
+    weights, specs = quantised(GPT(config, flat)).weights, int8_specs(config)
+    arrays, scales = [], []
+    for path, spec in specs.items():
+        w, name = weights[path], dataset_name(path)
+        if isinstance(w, Int8Matrix):
+            scales.append(_ToWrite(f"scales/{name}", w.scale, "io", np.dtype("<f4")))
+        array, dtype = (w.q, "i1") if isinstance(w, Int8Matrix) else (w, "<f4")
+        arrays.append(_ToWrite(f"params/{name}", array, spec.layout, np.dtype(dtype)))
+    return arrays + scales
+
+
+def _write_arrays(root: Any, arrays: list[_ToWrite]) -> None:
+    """All arrays, one straight after the other, so that one map covers those of a group.
+
+    HDF5 gives an array its place when it is first written. So the headers come first, and nothing
+    else falls between the numbers.
+    """
+    datasets = []
+    for name, array, layout, dtype in arrays:
+        dataset = root.create_dataset(name, array.shape, dtype)
+        dataset.attrs.create("layout", np.bytes_(layout))
+        dataset.attrs.create("sha256", np.bytes_(sha256(array.astype(dtype, copy=False))))
+        datasets.append(dataset)
+    for dataset, (_, array, _, dtype) in zip(datasets, arrays, strict=True):
+        dataset[...] = array.astype(dtype, copy=False)
 
 
 def _new_hdf5(file: IO[bytes]) -> Any:
