@@ -18,7 +18,7 @@ When the days were over, {friend} came [back|up the road|at last] to {home.the} 
     should be, the {look} {thing} first of all.
 "{cry}! [In all that wind and rain|Even in such weather]?" {friend.he} [asked|cried|said]. "[What a
     friend you are|You kept your word|I knew it]!"
-Everyone heard about that {day}, and somebody [came in with|sent over|brought] the {food}.
+Everyone heard about the falls, and somebody [came in with|sent over|brought] the {food}.
 <end>
 """,
     "forgot": """
@@ -35,8 +35,8 @@ Too late! {friend} had {chore.did} alone, and now {friend.he} sat [by the door|o
 So [at dawn|before the birds woke], {hero} went and {chore.did}, [twice|three times] over.
 "{cry}!" said {friend} when {friend.he} [woke up|saw it|came out]. "[I am not cross now|All is
     forgiven|That will do]. Let us eat {food=food.a}."
-Soon the {job} [lent|brought|gave] them the {look} {thing} too, and {place.at} the two of them
-    [took turns|played|had fun].
+Soon the {look} {thing} was [lent|brought|given] to them too, and {place.at} the two of them [took
+    turns|played|had fun].
 <end>
 """,
     "wish": """
@@ -52,7 +52,7 @@ There {friend=friend} the {kin=beast} found {hero.him}. "{cry=cry}! Why so [sad|
     gave up.
 [And then|And at last], one {sky=sky} <time>, {hero} really {wish.did}. The {look} {thing} came [in
     handy|along for luck|too, of course].
-Even the {job} [clapped|cheered|threw a hat in the air]. "{cry}!" was all {friend} could say.
+Everybody [clapped|cheered|threw a hat in the air], even {place.at}. "{cry}!" was all {friend} could say.
 <end>
 """,
     "secret": """
@@ -87,9 +87,8 @@ There {place.at} sat {friend=friend} the {kin=beast}, [holding on to|clinging to
     {thing}."
 "Come [with me|along], then," said {hero}, and held up the {look} lamp. In {home.the} there was [a
     fire|dry straw|a soft chair] and {food=food.a}.
-In the morning they and the {job} [built|made] a new roof for {friend}, [a little
-    crooked|with flowers on it|as tight as a drum], while the {hue} {thing} [hung on a
-    branch|looked on|stood by].
+In the morning they [built|made] {friend} a new roof {place.at}, [a little crooked|with flowers on
+    it|as tight as a drum], while the {hue} {thing} [hung on a branch|looked on|stood by].
 Now {hero} lights the {look} lamp every [night|evening|winter], [just in case|to be safe|for luck].
 <end>
 """,

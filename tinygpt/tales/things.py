@@ -19,8 +19,8 @@ THINGS = {
 [Off|Away|Together] they ran, and there {place.at} lay the {look} {thing}, [safe and sound|with a
     snail asleep on it|just as it had been left].
 "{cry}!" said {hero} again, but this time [with a laugh|it was for joy|very softly].
-Then {hero} and {friend} sat down {place.at} and [ate|shared] the {food}, [down to the last
-    crumb|and nothing had ever tasted better|and the birds got the rest].
+Then {hero}, {friend} and the {look} {thing} sat down {place.at}, and the {food} was
+    [eaten|shared], [down to the last crumb|and nothing had ever tasted better|and the birds got the rest].
 <end>
 """,
     "found": """
@@ -78,10 +78,10 @@ So {hero} spent {day=day} {chore.doing}, [singing all the while|until it grew da
     to be sure].
 Then {hero} wrapped up the {look} {thing} [in yellow paper|in a cabbage leaf|in an old map] and hid
     it {place=place.at}.
-"{cry}!" [cried|said|laughed] {friend} when {friend.he} opened it. "You spent all {day}
+"{cry}!" [cried|said|laughed] {friend} when {friend.he} opened it. "You spent a whole day
     {chore.doing}, only for me? [Nobody has ever done that!|That is the best part!|You hate that!]"
-The {number} coins bought {food=food.a}, and {hero} [ate|shared] it with {friend} [by
-    candlelight|with two spoons|on the floor] in {home.the}.
+The coins bought {food=food.a}, and {hero} [ate|shared] it with {friend} [by candlelight|with two
+    spoons|on the floor] in {home.the}, beside the {look} {thing}.
 <end>
 """,
     "swap": """
