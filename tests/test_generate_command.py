@@ -450,8 +450,8 @@ def test_weights_go_into_panels_where_passes_have_a_few_tokens(say, monkeypatch,
 def test_int8_weights_say_what_the_numbers_they_stand_for_say(
     say, folder, tmp_path, monkeypatch, flags
 ):
-    shared, begin = [], int8.side_by_side
-    monkeypatch.setattr(int8, "side_by_side", lambda model: shared.append(model) or begin(model))
+    shared, begin = [], int8.with_workers
+    monkeypatch.setattr(int8, "with_workers", lambda model: shared.append(model) or begin(model))
     small = tmp_path / "small.h5"
     slim(["slim", str(folder / "checkpoints/tiny"), str(small), "--dtype", "int8"])
     say(*SEEDED)  # what slim said goes with it

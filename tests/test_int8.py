@@ -21,7 +21,7 @@ from tinygpt.int8 import (
     outputs_first,
     quantise,
     quantised,
-    side_by_side,
+    with_workers,
 )
 from tinygpt.kv_cache import KVCache
 from tinygpt.model import GPT
@@ -42,7 +42,7 @@ def dequantised(model):
     for path, view in named_views(flat, model.config).items():
         w = model.weights[path]
         if path in int8_paths(model.config):
-            w = outputs_first(path, w.q * w.scale[:, None], model.config)
+            w = outputs_first(path, w.q * w.scale[:, None])
         view[...] = w
     return GPT(model.config, flat)
 
@@ -64,7 +64,7 @@ def test_a_product_is_that_of_the_dequantised_matrix(seed, N, I, O, block, worke
     expected = x.astype(np.float64) @ (q * scale[:, None].astype(np.float64)).T
     close = {"rtol": 0, "atol": (1e-12 if dtype is np.float64 else 1e-6) * I}
     with pytest.MonkeyPatch.context() as patch, WorkerPool(workers) as pool:
-        patch.setattr(int8, "BLOCK", block)
+        patch.setattr(int8, "EXPANDED", block)
         patch.setattr(int8, "LARGE", 0)
         matrix = Int8Matrix(q, scale)
         assert matrix.shape == (I, O)
@@ -137,7 +137,7 @@ def test_a_model_computes_what_its_dequantised_weights_do(workers, everything_is
         np.testing.assert_allclose(small.forward(ids)[0], expected, **close)
         assert small.loss(ids, ids) == pytest.approx(plain.loss(ids, ids), rel=1e-5)
         return
-    with side_by_side(small, workers=workers) as shared:
+    with with_workers(small, workers=workers) as shared:
         logits, _ = shared.forward(ids, kv=KVCache(CONFIG, 3))
         np.testing.assert_allclose(logits, expected, **close)
 
@@ -169,7 +169,7 @@ def test_texts_drawn_side_by_side_are_those_drawn_alone(everything_is_large):
         return [sample.ids for sample in samples]
 
     model = quantised(GPT(CONFIG, seed=1))
-    with side_by_side(model, workers=2) as shared:
+    with with_workers(model, workers=2) as shared:
         assert texts(shared) == texts(dequantised(model))
 
 

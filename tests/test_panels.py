@@ -74,6 +74,9 @@ def test_a_packed_model_is_the_model_in_the_same_memory(everything_is_large):
         kv = KVCache(CONFIG, dtype=np.float64)
         logits = packed.forward(ids[:1, :1], kv=kv, last=1)[0]
         np.testing.assert_allclose(logits, one, rtol=1e-11, atol=1e-12)
+    with in_panels(model, workers=3) as again:  # once is enough
+        np.testing.assert_allclose(again.forward(ids, keep=False)[0], expected, rtol=1e-11)
+    np.testing.assert_allclose(model.forward(ids, keep=False)[0], expected, rtol=1e-11)
     for block in packed.params["h"]:
         for linear in (*block["attn"].values(), *block["mlp"].values()):
             assert isinstance(linear["w"], Panels)

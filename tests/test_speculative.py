@@ -436,6 +436,9 @@ def test_on_the_double_of_cupy_guesses_are_numpys():
         ),
         ({"draft": random_model(), "lookup": 2}, ConfigError, "both"),
         ({"lookup": 0}, ConfigError, "lookup is 0"),
+        ({"lookup": "3"}, ConfigError, "lookup is '3'"),
+        ({"lookup": 2, "draft_tokens": 2.5}, ConfigError, "draft_tokens is 2.5"),
+        ({"draft": "tales.h5"}, ConfigError, "draft is 'tales.h5'; give a model"),
         ({"lookup": 2, "draft_tokens": 0}, ConfigError, "draft_tokens is 0"),
     ],
 )

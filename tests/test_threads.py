@@ -3,10 +3,12 @@
 import ctypes
 import errno
 import os
+import signal
 import sys
 import threading
 import time
 import types
+import weakref
 
 import numpy as np
 import pytest
@@ -52,11 +54,13 @@ def test_blas_has_as_many_threads_as_it_is_told_and_its_own_again_after():
 
 
 def test_an_exception_is_raised_after_every_worker_has_ended():
-    done = threading.Event()
+    begun, done = threading.Event(), threading.Event()
 
     def work(i):
         if i == 0:
+            begun.wait(10)
             raise ValueError("the first fails at once")
+        begun.set()
         time.sleep(0.05)
         done.set()
 
@@ -64,6 +68,54 @@ def test_an_exception_is_raised_after_every_worker_has_ended():
         with pytest.raises(ValueError, match="at once"):
             pool.map(work, range(2))
         assert done.is_set()
+
+
+@pytest.mark.parametrize("asleep", ["working", "waiting"])
+def test_ctrl_c_is_raised_when_all_have_ended_and_nobody_begins_more(asleep):
+    ended, begun = [], []
+
+    def work(i):
+        begun.append(i)
+        if i == 1:  # the other thread: the caller is in its own share, or waits for this one
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        time.sleep(10 if i == 0 and asleep == "working" else 0.02)
+        ended.append(i)
+
+    with WorkerPool(2) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            pool.map(work, range(400 if asleep == "working" else 2))
+        assert 1 in ended
+        assert set(begun) <= {0, *ended}
+        assert len(begun) < 200
+        assert pool.map(abs, [-1, -2]) == [1, 2]
+
+
+def test_a_worker_that_exits_does_not_take_its_thread_with_it():
+    with WorkerPool(2) as pool:
+        with pytest.raises(SystemExit):
+            pool.map(lambda i: sys.exit(i) if i else i, range(2))
+        assert pool.map(abs, [-1, -2]) == [1, 2]
+
+
+def test_a_closed_pool_works_alone():
+    with WorkerPool(3) as pool:
+        pass
+    assert pool.map(abs, [-1, -2, -3]) == [1, 2, 3]
+
+
+def test_a_pool_lets_go_of_what_it_worked_on():
+    class Big:
+        pass
+
+    with WorkerPool(2) as pool:
+        big = Big()
+        gone = weakref.ref(big)
+        pool.map(lambda _, kept=big: None, range(2))
+        del big
+        deadline = time.monotonic() + 10
+        while gone() is not None and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert gone() is None
 
 
 def test_of_several_exceptions_the_first_in_order_is_raised():

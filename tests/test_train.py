@@ -271,6 +271,27 @@ def test_a_second_process_is_kept_out_until_the_first_is_killed(home):
     assert [entry[0] for entry in losses("a")] == list(range(1, end + 1))
 
 
+def test_files_of_a_run_that_was_killed_early_are_not_mixed_with_a_new_one(home, capsys):
+    begin("a", "--steps", "4", "--save-every", "2")
+    folder = home / "checkpoints" / "a"
+    log = (folder / "log.jsonl").read_bytes()
+    for name in ("latest", "best", "final"):
+        (folder / f"{name}.h5").unlink()
+    for again in (("--resume",), ("--data", "text.txt", "--steps", "1")):
+        with pytest.raises(ConfigError, match=r"has step0000004\.h5 .* copy that file to latest"):
+            train.main(["--run-name", "a", *again])
+    assert (folder / "log.jsonl").read_bytes() == log
+    (folder / "step0000002.h5").rename(folder / "latest.h5")
+    assert train.main(["--run-name", "a", "--resume"]) == 0
+
+
+def test_a_lock_that_is_no_file_is_refused(home):
+    (home / "checkpoints" / "a").mkdir(parents=True)
+    os.mkfifo(home / "checkpoints" / "a" / ".lock")
+    with pytest.raises(ConfigError, match=r"\.lock is not a file; remove it"):
+        begin("a", "--steps", "1")
+
+
 def test_a_run_that_another_process_trains_is_neither_started_nor_resumed(home, capsys):
     folder = home / "checkpoints/a"
     folder.mkdir(parents=True)

@@ -155,9 +155,9 @@ def draw_together(
 ) -> Iterator[AnySample]:
     """Continue all samples, `batch_size` at a time; yield a sample each time it has a new token.
 
-    A text begins by being read in one pass, alone, which gives its next token too. From then on
-    one pass gives the next token of every text. When one ends, the next that waits takes its row
-    of the cache.
+    A new text of several tokens, and one whose window has moved on, is read in a pass of its own.
+    One pass then gives the next token of every text; where all have just been read, the reading
+    gave it already. When a text ends, the next that waits takes its row of the cache.
     """
     waiting = (sample for sample in samples if sample.finish_reason is None)
     running = list(islice(waiting, batch_size))
@@ -166,13 +166,13 @@ def draw_together(
         windows = [sample.window() for sample in running]
         # a row that lacks more than the last id has a new text, or its window has moved on
         unread = [i for i, window in enumerate(windows) if kv.lengths[i] != len(window) - 1]
-        rows = [_read(model, windows[i], kv.row(i)) for i in unread]
+        next_logits = [_read(model, windows[i], kv.row(i)) for i in unread]
         if len(unread) < len(running):
             kv.lengths[unread] -= 1  # to keep step with the others, their last ids are read again
             last_ids = np.array([window[-1:] for window in windows])  # (B, 1)
             logits, _ = model.forward(last_ids, kv=kv, last=1)  # (B, 1, V)
-            rows = list(to_host(logits)[:, 0])
-        for sample, row in zip(running, rows, strict=True):
+            next_logits = list(to_host(logits)[:, 0])
+        for sample, row in zip(running, next_logits, strict=True):
             if sample.finish_reason is None and sample.take(row):
                 yield sample
         for i in reversed(range(len(running))):

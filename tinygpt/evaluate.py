@@ -3,7 +3,7 @@
 import json
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -180,6 +180,7 @@ def _load(arguments: Namespace) -> "tuple[GPT, Checkpoint | Outline]":
     xp = select(arguments.device)
     checkpoint = load_checkpoint(path, mapped=True)
     flat = checkpoint.flat.astype(arguments.dtype or checkpoint.flat.dtype, copy=False)
+    checkpoint = replace(checkpoint, flat=flat)  # of both, the model's alone stay in memory
     return GPT(checkpoint.config, to_device(flat, xp), dtype=flat.dtype, xp=xp), checkpoint
 
 

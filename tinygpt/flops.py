@@ -1,10 +1,10 @@
 """How much arithmetic a model takes: floating-point operations, counted from its shape.
 
 Each of N parameters takes part in one multiplication and one addition for each token that is read,
-and in two of each on the way back. Attention adds scores and weighted sums over the positions seen,
-counted whole, without the mask (Kaplan et al. 2020, section 2.1; Chowdhery et al. 2022, appendix
-B). Positions are looked up and never multiplied, so wpe is left out of N. What is left out besides
-is small: GELU, softmax, AdamW.
+and in two of each on the way back (Kaplan et al. 2020, section 2.1). Attention adds scores and
+weighted sums over the positions seen, counted whole, without the mask (Chowdhery et al. 2022,
+appendix B). Positions are looked up and never multiplied, so wpe is left out of N. What is left
+out besides is small: GELU, softmax, AdamW.
 """
 
 import math
@@ -14,7 +14,7 @@ from tinygpt.params import param_shapes, parameter_count
 
 
 def multiplied_count(model: ModelConfig) -> int:
-    """N: the parameters that a token's vector is multiplied by, all but wpe."""
+    """N: the parameters that a token's vector is multiplied by or, a few, added: all but wpe."""
     return parameter_count(model) - math.prod(param_shapes(model)["wpe"].shape)
 
 

@@ -96,12 +96,12 @@ def _load(args: argparse.Namespace) -> "tuple[GPT, Tokenizer]":
 def _laid_out(
     model: "GPT", prompts: int, args: argparse.Namespace
 ) -> AbstractContextManager["GPT"]:
-    """The model for passes over as many tokens as these flags make of it."""
-    from tinygpt.int8 import Int8GPT, side_by_side
+    """The model laid out for the size of pass that these flags lead to."""
+    from tinygpt.int8 import Int8GPT, with_workers
     from tinygpt.panels import MOST_ROWS, in_panels
 
     if isinstance(model, Int8GPT):
-        return side_by_side(model)
+        return with_workers(model)
     guesses = args.draft is not None or args.lookup is not None
     rows = min(prompts * args.num_samples, args.batch_size)
     return in_panels(model) if guesses or 1 < rows <= MOST_ROWS else nullcontext(model)

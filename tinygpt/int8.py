@@ -1,9 +1,9 @@
 """int8 weights for generation: a quarter of the memory, and a quarter to read for each token.
 
 Each output of a large matrix has its weights as whole numbers from -127 to 127 and one scale
-(symmetric quantisation, absmax per row; Dettmers et al. 2022, section 2.1). NumPy multiplies
-int8 slowly, so a block of weights is expanded to floats in the cache, multiplied there and
-forgotten: memory moves one byte per weight.
+(symmetric absmax quantisation, Dettmers et al. 2022, section 2.1; a scale for each output, 3.1).
+NumPy multiplies int8 slowly, so a block of weights is expanded to floats in the cache, multiplied
+there and forgotten: memory moves one byte per weight.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from tinygpt.params import ParamSpec, Tree, named_views, nested, param_shapes
 from tinygpt.threads import WorkerPool, default_workers
 from tinygpt.transformer import Cache
 
-BLOCK = 512 * 768  # weights expanded at a time: fewer, and calls cost more than the arithmetic
+EXPANDED = 512 * 768  # weights at a time: fewer, and calls cost more than the arithmetic
 LEVELS = 127  # and as many below zero: -128 stays unused
 
 
@@ -37,23 +37,24 @@ def int8_specs(config: ModelConfig) -> dict[str, ParamSpec]:
     specs = param_shapes(config)
     for path in int8_paths(config):
         shape = specs[path].shape
-        specs[path] = ParamSpec(shape[::-1] if _turned(path, specs[path]) else shape, "oi")
+        specs[path] = ParamSpec(shape[::-1] if _turned(path) else shape, "oi")
     return specs
 
 
-def int8_paths(config: ModelConfig) -> list[str]:
-    """The paths of the matrices that are quantised."""
+def int8_paths(config: ModelConfig) -> dict[str, None]:
+    """The paths of the matrices that are quantised, in order."""
     specs = param_shapes(config)
-    return [path for path, spec in specs.items() if len(spec.shape) == 2 and path != "wpe"]
+    return {path: None for path, spec in specs.items() if len(spec.shape) == 2 and path != "wpe"}
 
 
-def outputs_first(path: str, array: Array, config: ModelConfig) -> Array:
+def outputs_first(path: str, array: Array) -> Array:
     """A view of a matrix in its stored shape (param_shapes) as (O, I) (int8_specs), and back."""
-    return array.T if _turned(path, param_shapes(config)[path]) else array
+    return array.T if _turned(path) else array
 
 
-def _turned(path: str, spec: ParamSpec) -> bool:
-    return spec.layout == "io" and path != "wte"  # the last layer is wte's transpose
+def _turned(path: str) -> bool:
+    """mlp.proj is stored so already, and the last layer is wte's transpose."""
+    return not path.endswith("mlp.proj.w") and path != "wte"
 
 
 class Int8Matrix:
@@ -89,13 +90,13 @@ class Int8Matrix:
 
     def _multiply(self, x: Array, y: Array, start: int, stop: int) -> None:
         """y[:, start:stop] = (x @ w)[:, start:stop], block by block."""
-        outputs = max(1, BLOCK // self.shape[0])
+        outputs = max(1, EXPANDED // self.shape[0])
         home = np.empty((outputs, self.shape[0]), x.dtype)
         for at in range(start, stop, outputs):
             part = slice(at, min(at + outputs, stop))
             block = home[: part.stop - part.start]
             np.copyto(block, self.q[part])
-            if len(x) <= FEW_ROWS:  # as vectors: BLAS would copy the block for a thin product
+            if len(x) <= FEW_ROWS:  # as vectors, see thin_product
                 for row, out in zip(x, y, strict=True):
                     np.dot(block, row, out=out[part])
             else:
@@ -117,7 +118,8 @@ def quantise(w: Any) -> Int8Matrix:
     """w (O, I), read a few rows at a time, as int8: scale = max|row| / 127.
 
     `w` may be what only gives rows when it is sliced, a dataset in a file. No weight moves by more
-    than half its row's scale. Raises ConfigError for a weight that is infinite or no number.
+    than half its row's scale, but in rows of subnormal numbers. Raises ConfigError for a weight
+    that is infinite or no number.
 
     >>> quantise(np.array([[0.5, -1.27], [0.0, 0.0]])).q
     array([[  50, -127],
@@ -125,7 +127,7 @@ def quantise(w: Any) -> Int8Matrix:
     """
     O, I = w.shape
     q, scale = np.empty((O, I), np.int8), np.empty(O, np.float32)
-    rows = max(1, BLOCK // I)
+    rows = max(1, EXPANDED // I)
     for at in range(0, O, rows):
         with np.errstate(over="ignore"):  # float64 beyond float32: infinite, and refused below
             block = w[at : at + rows].astype(np.float32)
@@ -185,14 +187,14 @@ def quantised(model: GPT) -> Int8GPT:
     config = model.config
     named, paths = named_views(model.flat, config), int8_paths(config)
     weights = {
-        path: quantise(outputs_first(path, w, config)) if path in paths else w.astype(np.float32)
+        path: quantise(outputs_first(path, w)) if path in paths else w.astype(np.float32)
         for path, w in named.items()
     }
     return Int8GPT(config, weights)
 
 
 @contextlib.contextmanager
-def side_by_side(model: Int8GPT, *, workers: int = 0) -> Iterator[Int8GPT]:
+def with_workers(model: Int8GPT, *, workers: int = 0) -> Iterator[Int8GPT]:
     """The model with its large products shared among threads; `workers` 0 means one per core."""
     with WorkerPool(workers or default_workers()) as pool:
         weights = {

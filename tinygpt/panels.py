@@ -3,11 +3,10 @@
 One row times a matrix takes as long as reading the matrix from memory. For more rows BLAS first
 copies the matrix into an order of its own, and that takes longer than the product. OpenBLAS's
 kernels for AVX-512 spare themselves the copy where a product is small, so the matrix is cut into
-panels of 64 columns, each contiguous, and the product with a panel is small.
+panels of up to 64 columns, each contiguous, so that a few rows times a panel is small.
 """
 
 import contextlib
-import copy
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -15,10 +14,11 @@ import numpy as np
 
 from tinygpt.backend import Array
 from tinygpt.model import GPT
-from tinygpt.params import views
 from tinygpt.threads import WorkerPool, blas_spares_small_products, default_workers
 
 MOST_ROWS = 16  # for more, BLAS's copy is worth its time
+SMALL = 100**3  # rows * columns * depth of a product that OpenBLAS does not copy for
+ROWS = 10  # for so many, products with a panel are small
 LARGE = 1 << 19  # weights: to multiply by fewer takes no longer than to wake a thread
 
 
@@ -33,7 +33,7 @@ class Panels:
 
     def __init__(self, w: Array, pool: WorkerPool) -> None:
         I, O = self.shape = w.shape
-        width = 64 if I <= 1024 else 32  # wider, and OpenBLAS no longer finds the product small
+        width = next(c for c in (64, 32, 16, 8) if ROWS * c * I <= SMALL or c == 8)
         n = O // width
         whole, rest = np.split(w.copy(), [n * width], axis=1)
         home = w.ravel("K")  # a view
@@ -90,22 +90,22 @@ class Rows:
 
 @contextlib.contextmanager
 def in_panels(model: GPT, *, workers: int = 0) -> Iterator[GPT]:
-    """The model with its large matrices in panels, for forward alone; the model as it is where
-    they would not pay: on a GPU, with another BLAS, or if no matrix is large.
+    """The model with its large matrices in panels; as it is where they would not pay: on a GPU,
+    with another BLAS, or if no matrix is large.
 
-    The panels take the memory of the model given, which is of no use afterwards. `workers` 0
-    means one per core.
+    The panels take the matrices' place in memory, for good: the model can still go forward, after
+    the block with one worker, but its flat array is of no use any more. `workers` 0 means one per
+    core.
     """
-    large = model.params["wte"].size >= LARGE
-    if model.xp is not np or not large or not blas_spares_small_products():
+    wte = model.params["wte"]
+    if model.xp is not np or not blas_spares_small_products() or isinstance(wte, Rows):
         yield model
         return
-    packed = copy.copy(model)
-    packed.params = views(model.flat, model.config)
     with WorkerPool(workers or default_workers()) as pool:
-        packed.params["wte"] = Rows(Panels(packed.params["wte"].T, pool))
-        for block in packed.params["h"]:
+        if wte.size >= LARGE:
+            model.params["wte"] = Rows(Panels(wte.T, pool))
+        for block in model.params["h"]:
             for linear in (*block["attn"].values(), *block["mlp"].values()):
                 if linear["w"].size >= LARGE:
                     linear["w"] = Panels(linear["w"], pool)
-        yield packed
+        yield model

@@ -75,12 +75,20 @@ def _check_new(folder: Path) -> None:
             f"there is already a run in {folder}; add --resume to go on with it, or choose "
             "another --run-name"
         )
+    if steps := sorted(folder.glob("*.h5")):
+        raise ConfigError(
+            f"{folder} has {steps[-1].name} of an earlier run and no latest.h5; choose another "
+            "--run-name, or to go on with it copy that file to latest.h5 and add --resume"
+        )
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes from the run, which would write the same files."""
-    with locked(folder / ".lock") as alone:
+    lock = folder / ".lock"
+    if lock.exists() and not lock.is_file():
+        raise ConfigError(f"{lock} is not a file; remove it")
+    with locked(lock) as alone:
         if not alone:
             raise ConfigError(
                 f"another process is training the run in {folder}; wait for its end or stop it "
@@ -99,6 +107,7 @@ def resume_run(folder: Path, changes: Mapping[str, Any]) -> Iterator[Run]:
     """
     latest = folder / "latest.h5"
     if not latest.exists():
+        _check_new(folder)  # it may have another file to go on from
         raise CheckpointError(
             f"there is no {latest} to resume from; leave --resume out to start a new run"
         )

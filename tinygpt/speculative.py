@@ -216,8 +216,13 @@ def make_speculation(
     """
     if draft is not None and lookup is not None:
         raise ConfigError("both a draft model and lookup are given; guesses come from one of them")
+    for name, value in (("lookup", lookup), ("draft_tokens", draft_tokens)):
+        if value is not None and (type(value) is not int or value < 1):
+            raise ConfigError(f"{name} is {value!r:.40}; it must be a whole number of at least 1")
     vocab_size = model.config.vocab_size
     if draft is not None:
+        if not isinstance(draft, GPT):
+            raise ConfigError(f"draft is {draft!r:.40}; give a model, as load_model returns it")
         if draft.config.vocab_size != vocab_size:
             raise VocabularyError(
                 f"the draft model knows {draft.config.vocab_size} token ids and the model "
@@ -226,8 +231,6 @@ def make_speculation(
         drafter = DraftModel(draft)
         return Speculation(model, lambda: drafter, draft_tokens=draft_tokens)
     if lookup is not None:
-        if lookup < 1:
-            raise ConfigError(f"lookup is {lookup}; it must be at least 1 token")
         return Speculation(
             model, lambda: PromptLookup(lookup, vocab_size), draft_tokens=draft_tokens
         )

@@ -93,45 +93,54 @@ class WorkerPool:
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """[function(item) for item in items], side by side: worker w does every n-th from the
-        w-th on. The first exception is raised, once all have ended, so that nothing still runs
-        behind the caller's back.
+        w-th on.
 
+        After an exception nobody begins another item. It is raised once all have ended, so that
+        nothing runs on behind the caller's back: Ctrl-C first, then by the order of items.
         NumPy's error settings live in the context, so each worker runs in a copy of the caller's.
         """
         items = list(items)
         results: dict[int, R] = {}
-        errors: dict[int, Exception] = {}
+        errors: dict[int, BaseException] = {}
+        done: list[int] = []
         ended: SimpleQueue[None] = SimpleQueue()
 
         def share(worker: int) -> None:
             for i in range(worker, len(items), self.n):
+                if errors:
+                    return
                 try:
                     results[i] = function(items[i])
-                except Exception as error:
+                except BaseException as error:
                     errors[i] = error
 
         def share_of_another(context: contextvars.Context, worker: int) -> None:
-            try:
-                context.run(share, worker)
-            finally:
-                ended.put(None)
+            context.run(share, worker)
+            done.append(worker)
+            ended.put(None)
 
-        asked = self._queues[: max(0, len(items) - 1)]
-        for worker, queue in enumerate(asked, 1):
-            queue.put(partial(share_of_another, contextvars.copy_context(), worker))
+        asked = 0
         try:
+            for worker, queue in enumerate(self._queues[: max(0, len(items) - 1)], 1):
+                queue.put(partial(share_of_another, contextvars.copy_context(), worker))
+                asked += 1
             share(0)
-        finally:  # also after Ctrl-C
-            for _ in asked:
+        except KeyboardInterrupt as error:  # between two items
+            errors[-1] = error
+        while len(done) < asked:  # counted by the workers: an interrupted get() loses nothing
+            try:
                 ended.get()
+            except KeyboardInterrupt as error:
+                errors[-1] = error
         if errors:
             raise errors[min(errors)]
         return [results[i] for i in range(len(items))]
 
     def close(self) -> None:
-        """End the threads and give BLAS its own threads back."""
+        """End the threads and give BLAS its own threads back; `map` then works alone."""
         for queue in self._queues:
             queue.put(None)
+        self.n, self._queues = 1, []
         self._blas.restore_original_limits()
 
     def __enter__(self) -> "WorkerPool":
@@ -149,6 +158,7 @@ class WorkerPool:
 def _serve(queue: "SimpleQueue[Callable[[], None] | None]") -> None:
     while (job := queue.get()) is not None:
         job()
+        del job  # or the arrays that it works on would live until the next one
 
 
 @contextlib.contextmanager

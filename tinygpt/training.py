@@ -65,7 +65,7 @@ class Run:
         dtype = np.dtype(config.dtype)
         self.model = GPT(
             model_config,
-            None if loaded is None else to_device(loaded.flat.astype(dtype), self.xp),
+            None if loaded is None else to_device(loaded.flat.astype(dtype, copy=False), self.xp),
             seed=config.seed,
             dtype=dtype,
             xp=self.xp,
@@ -268,8 +268,8 @@ class Run:
             )
         dtype = np.dtype(self.config.dtype)
         state = read_run_state(checkpoint)
-        self.optimizer.m[...] = to_device(checkpoint.m.astype(dtype), self.xp)
-        self.optimizer.v[...] = to_device(checkpoint.v.astype(dtype), self.xp)
+        self.optimizer.m[...] = to_device(checkpoint.m.astype(dtype, copy=False), self.xp)
+        self.optimizer.v[...] = to_device(checkpoint.v.astype(dtype, copy=False), self.xp)
         self.optimizer.t = state.optimizer_t
         self.stored_steps, self.step = state.steps, state.step
         self.loss, self.val_loss = state.loss, state.val_loss

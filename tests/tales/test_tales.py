@@ -1,4 +1,4 @@
-"""The tales themselves: what the issue promises of them, measured."""
+"""The tales themselves: what is promised of them, measured."""
 
 import bisect
 import math
@@ -46,8 +46,8 @@ def undecided(word, form):
 def far_words(story):
     """How many words only something two or more sentences back decides.
 
-    They mention what neither this sentence nor the one before has mentioned in any form. The issue
-    counts tokens; words need no tokenizer, and such words make no fewer tokens than others do.
+    They mention what neither this sentence nor the one before has mentioned in any form. The bound
+    is on tokens; words need no tokenizer, and such words make no fewer tokens than others do.
     """
     ends = [match.end() for match in re.finditer(r'[.!?]"? (?=["A-Z])', story.text)]
     place, last, count = 0, {}, 0
@@ -184,7 +184,7 @@ def test_there_are_fifteen_plots():
 def test_stories_have_80_to_200_words_and_60_nats(sample):
     """All that can be written, not only a sample.
 
-    Words are what blanks separate. The issue says 200 at most: the longest derivation of the plot
+    Words are what blanks separate. The aim is 200 at most: the longest derivation of the plot
     `secret` has 202, and one story in six hundred million is over 200.
     """
     least_nats, most_nats, least_words, most_words = bounds(tales.grammar_of_tales())

@@ -49,7 +49,7 @@ def read_arrays(root: Any, group: str, config: ModelConfig, verify: bool) -> Arr
             raw = dataset[()]
             if raw.dtype == np.int8:
                 scale = _scale(root, path, verify)
-                np.multiply(raw, scale[:, None], out=outputs_first(path, view, config))
+                np.multiply(raw, scale[:, None], out=outputs_first(path, view))
             else:
                 view[...] = raw
         if verify:
@@ -73,7 +73,7 @@ def read_int8(root: Any, config: ModelConfig) -> dict[str, Any]:
         elif path == "wte":  # by far the largest: read a few rows at a time
             weights[path] = quantise(dataset)
         else:
-            weights[path] = quantise(outputs_first(path, dataset[()], config))
+            weights[path] = quantise(outputs_first(path, dataset[()]))
     return weights
 
 

@@ -121,7 +121,7 @@ def verify_checkpoint(path: str | os.PathLike[str]) -> int:
         if outline.optimizer:
             groups |= {"optimizer/m": paths, "optimizer/v": paths}
         if outline.dtype == "int8":
-            groups["scales"] = int8_paths(outline.config)
+            groups["scales"] = list(int8_paths(outline.config))
         names = [f"{group}/{dataset_name(p)}" for group, paths in groups.items() for p in paths]
         for name in names:
             require_sha256(root[name], root[name][()])

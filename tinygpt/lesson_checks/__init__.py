@@ -26,6 +26,8 @@ def all_checks() -> Iterator[Check]:
 
 def find_check(name: str) -> Check:
     """The check with this name, as "03.softmax". Raises TinyGPTError and names what there is."""
+    if not isinstance(name, str):
+        raise TinyGPTError('the name comes first, in quotes: check("03.softmax", softmax)')
     known = {check.name: check for check in all_checks()}
     if name not in known:
         here = [other for other in known if other.startswith(name[:2])] or list(known)

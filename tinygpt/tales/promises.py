@@ -52,7 +52,8 @@ There {friend=friend} the {kin=beast} found {hero.him}. "{cry=cry}! Why so [sad|
     gave up.
 [And then|And at last], one {sky=sky} <time>, {hero} really {wish.did}. The {look} {thing} came [in
     handy|along for luck|too, of course].
-Everybody [clapped|cheered|threw a hat in the air], even {place.at}. "{cry}!" was all {friend} could say.
+Everybody [clapped|cheered|threw a hat in the air], even {place.at}. "{cry}!" was all {friend}
+    could say.
 <end>
 """,
     "secret": """

@@ -20,7 +20,8 @@ THINGS = {
     snail asleep on it|just as it had been left].
 "{cry}!" said {hero} again, but this time [with a laugh|it was for joy|very softly].
 Then {hero}, {friend} and the {look} {thing} sat down {place.at}, and the {food} was
-    [eaten|shared], [down to the last crumb|and nothing had ever tasted better|and the birds got the rest].
+    [eaten|shared], [down to the last crumb|and nothing had ever tasted better|and the birds got
+    the rest].
 <end>
 """,
     "found": """
