@@ -310,13 +310,13 @@ def _draw_arrow(axes: Axes, x: float, start: float, end: float, colour: str, wha
 def draw_tokens(rows: Mapping[str, Sequence[str]], title: str, says: str) -> Picture:
     """One line a row: its name, its tokens in boxes as wide as their letters, and how many.
 
-    Blanks are drawn as dots. 66 letters are the most of a line.
+    Blanks are drawn as dots. A row should have 50 letters at most.
     """
-    left = max(map(len, rows)) + 2
+    left = 0.8 * max(map(len, rows)) + 2
     letters = max(sum(len(token) + 0.3 for token in row) for row in rows.values())
     figure, axes = new_figure(9.5, 0.5 * len(rows) + 0.6)
     axes.axis("off")
-    axes.set_xlim(-left, max(letters + 11, 92 - left))
+    axes.set_xlim(-left, max(letters + 11, 76 - left))
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_title(title, fontsize=TITLE, loc="left", color=INK)
     faces = [PALE[colour] for colour in (BLUE, ORANGE, GREEN, RED)]
@@ -335,5 +335,12 @@ def draw_tokens(rows: Mapping[str, Sequence[str]], title: str, says: str) -> Pic
                 va="center", color=INK, family="monospace",
             )  # fmt: skip
             x += len(token) + 0.3
-        axes.text(x + 0.8, y, f"{len(row)} tokens", fontsize=TEXT, va="center", color=INK)
+        axes.text(
+            x + 0.8,
+            y,
+            f"{len(row)} token{'s' * (len(row) != 1)}",
+            fontsize=TEXT,
+            va="center",
+            color=INK,
+        )
     return picture(figure, says)

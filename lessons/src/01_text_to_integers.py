@@ -90,21 +90,14 @@ except KeyError as error:
 # %%
 for character in "aé春😀":
     print(character, list(character.encode("utf-8")))
+print([bytes([i]).decode("utf-8", errors="replace") for i in "aé".encode()])
 
 # %% [markdown]
-# One, two, three, four. Nothing is unknown any more. Two things are worse. Texts become long: every step
-# of a GPT yields *one* token, and a window of `T` tokens (lesson 00) holds less text. And one token may be
-# a *part* of a character:
-
-# %%
-ids = list("né".encode())
-print(ids)
-print(bytes(ids).decode())
-print([bytes([i]).decode("utf-8", errors="replace") for i in ids])
-
-# %% [markdown]
-# The ids 195 and 169 are `é` together; each alone is not valid UTF-8. `errors="replace"` shows such
-# bytes as `�` (its name is U+FFFD); without it, `decode` raises an error. Keep this in mind for exercise 3.
+# One, two, three, four. Nothing is unknown any more. Two things are worse. Texts become long: a GPT
+# writes *one* token at a time, and its `T` tokens (lesson 00) hold less text. And one token may be a
+# *part* of a character. The last line turned each byte of `aé` into text by itself: 195 and 169 are `é`
+# together, and neither alone is valid UTF-8. `errors="replace"` shows such bytes as `�` (its name is
+# U+FFFD); without it, `decode` raises an error. Keep this in mind for exercise 3.
 #
 # ## Byte pairs
 #
@@ -115,13 +108,8 @@ print([bytes([i]).decode("utf-8", errors="replace") for i in ids])
 #
 # One thing first. Without a limit, "hat." and "hat," and "hat!" would each become a token. So the text
 # is cut beforehand into **pieces**, and no merge crosses from one piece into the next. A piece is a word with the
-# blank before it, a number, or signs. The library's `split` does it:
-
-# %%
-print(split(text))
-print(split("It's 2026, isn't it?"))
-
-# %% [markdown]
+# blank before it, a number, or signs; the library's `split` cuts them.
+#
 # By hand, for our text. The bytes are 32 (the blank), 97 (`a`), 99 (`c`), 104 (`h`), 116 (`t`). Four
 # pieces; count each pair of neighbours inside them:
 #
@@ -140,6 +128,8 @@ def count_pairs(words):
     return Counter(pair for word in words for pair in pairwise(word))
 
 
+print(split("It's 2026, isn't it?"))
+print(split(text))
 words = [list(piece.encode()) for piece in split(text)]
 print(words)
 print(count_pairs(words))
@@ -173,7 +163,7 @@ print(merge([97, 97, 97], (97, 97), 256))  # a pair that overlaps itself
 # ```text
 # merge   pair           count   new token        the text after it                    tokens
 #                                                 h a t | · c a t | · h a t | · c h a t    16
-#   0     (97, 116)        4     256 = "at"       h at  | · c at  | · h at  | · c h at     11
+#   0     (97, 116)        4     256 = "at"       h at  | · c at  | · h at  | · c h at     12
 #   1     (104, 256)       3     257 = "hat"      hat   | · c at  | · hat   | · c hat       9
 #   2     (32, 99)         2     258 = "·c"       hat   | ·c at   | · hat   | ·c hat        7
 # ```
@@ -183,12 +173,10 @@ print(merge([97, 97, 97], (97, 97), 256))  # a pair that overlaps itself
 # %%
 merges = train_bpe(text, 257 + 3)  # the library's; you write yours in a moment
 stages = {}
-for n in range(4):
+for n, name in enumerate(("bytes", "and at", "and hat", "and ·c")):
     ranks = BPETokenizer(merges[:n]).ranks  # token: id
-    tokens = [
-        token.decode() for piece in split(text) for token in join_pairs(piece.encode(), ranks)
-    ]
-    stages[f"{n} merges"] = tokens
+    tokens = [join_pairs(piece.encode(), ranks) for piece in split(text)]
+    stages[name] = [token.decode() for piece in tokens for token in piece]
 print(merges)
 draw_tokens(stages, "Each merge makes the text shorter", "16 tokens, then 12, 9 and 7")
 
@@ -236,11 +224,7 @@ check("01.bpe_train", bpe_train)
 # merge 1  "hat"  t hat      | · c hat
 # merge 2  "·c"   t hat      | ·c hat           ids 116, 257, 258, 257
 # ```
-
-# %%
-print(BPETokenizer(merges).encode("that chat"))
-
-# %% [markdown]
+#
 # ## What breaks: the longest token first
 #
 # It is tempting to forget the order of the merges and to take, from the left, the longest token that
@@ -260,10 +244,11 @@ def longest_first(text, merges):
     return ids
 
 
-print(longest_first("that chat", merges))
+print("in order     ", BPETokenizer(merges).encode("that chat"))
+print("longest first", longest_first("that chat", merges))
 
 # %% [markdown]
-# The same ids, and joined they spell the text. **Predict.** Is it right then? Here it cuts a word with
+# The same ids, those found by hand. **Predict.** Is it right then? Here it cuts a word with
 # the merges of the shipped tokenizer, beside what training did:
 
 # %%
@@ -372,7 +357,9 @@ titles(
     "merges",
     "bytes per token",
 )
-picture(figure, "bytes per token against merges: tales from 1 to 4, Shakespeare and German below 2")
+picture(
+    figure, "bytes per token against merges: tales from 1 to 4, Shakespeare to 2.6, German to 1.9"
+)
 
 # %% [markdown]
 # The first hundred merges take whatever is frequent in any English (` t`, `he`, ` a`); the last ones are
@@ -382,24 +369,23 @@ picture(figure, "bytes per token against merges: tales from 1 to 4, Shakespeare 
 #
 # ## What a model sees
 #
-# **Predict.** The shipped tokenizer has `V = 2048`. Are "cat", " cat" and "Cat" one token or three? And
+# **Predict.** The shipped tokenizer has `V = 2048`. Do "cat", " cat" and "Cat" have an id in common? And
 # how does it cut a number?
 
 # %%
+print({one: shipped.encode(one) for one in ("cat", " cat", "Cat")})
 draw_tokens(
     {repr(one): cut(one) for one in ("cat", " cat", "Cat", "the cat sat", "Catalogue 1984")},
-    "For the model, these have nothing to do with each other",
-    "cat, blank cat and Cat are cut into different tokens",
+    '"cat", " cat" and "Cat" are three different things',
+    "cat is c, at; blank cat is one token; Cat is C, at; a number is cut digit by digit",
 )
 
-# %%
-for one in ("cat", " cat", "Cat"):
-    print(f"{one!r:7}", shipped.encode(one))
-
 # %% [markdown]
-# Different ids: to the model they are strangers until training teaches it otherwise. It cannot see
-# letters inside a token either, which is why GPTs are bad at spelling and at counting letters. Remember it when
-# you type a prompt that ends in a blank: the next token would have brought its own.
+# ` cat` is one token, 1035, for in the tales a blank stands before almost every "cat". The other two are
+# made of parts, and share with each other the id 285, `at`, and with ` cat` nothing: to the model they are
+# strangers until training teaches it otherwise. The tales have no numbers, so digits stand alone. A
+# model cannot see the letters inside a token either, which is one reason why GPTs are bad at counting letters.
+# And remember it when you type a prompt that ends in a blank: the next token would have brought its own.
 #
 # ## The library's version beside yours
 #
@@ -409,7 +395,7 @@ for one in ("cat", " cat", "Cat"):
 # | counts everything in each round | mends the counts of the pieces that had the pair | the others have not changed | a merge costs what it touches |
 # | `max` over all pairs | a heap: a list that keeps its largest entry in front | only few counts change | no search through all pairs |
 # | any of equal counts | the smallest by its bytes | the order of the texts must not matter | the same vocabulary everywhere |
-# | every merge, on every piece | the pair of lowest id among those there are | a piece has few pairs, a vocabulary many | 2 or 3 looks in place of 2000 |
+# | every merge, on every piece | the pair of lowest id among those there are | a piece has few pairs, a vocabulary many | a few looks in place of 2000 |
 #
 # The last row is `bpe_encode`, below; `BPETokenizer.encode` lets tiktoken do the same in Rust. Both take
 # `ranks`: for each token its id, which is also its turn. The library has one id more, the last: the *end of text*,
