@@ -362,8 +362,8 @@ picture(
 )
 
 # %% [markdown]
-# The first hundred merges take whatever is frequent in any English (` t`, `he`, ` a`); the last ones are
-# words like ` grandmother` that one tale in fifty has. A sentence of another kind is still *possible*, with
+# The first hundred merges take whatever is frequent in any English (` t`, `he`, ` the`); the last ones
+# make rare words of the tales, like ` parasol`. A sentence of another kind is still *possible*, with
 # more tokens: nothing is unknown. This is why a model trained mostly on English costs more per word in
 # other languages.
 #
