@@ -18,7 +18,7 @@ def rolled(ids, T, B, rng):
     return x, np.roll(x, -1, axis=1)
 
 
-@wrong("02.get_batch", says="do not fit into 4")
+@wrong("02.get_batch", says="x one id earlier")
 def one_earlier(ids, T, B, rng):
     at = places(ids, T, B, rng)
     return ids[at + 1], ids[at]
@@ -30,7 +30,7 @@ def one_start_too_few(ids, T, B, rng):
     return ids[at], ids[at + 1]
 
 
-@wrong("02.get_batch", says="none begins at place 1")
+@wrong("02.get_batch", says="none begins at place 3")
 def one_start_too_few_and_guarded(ids, T, B, rng):
     starts = rng.integers(0, max(1, len(ids) - T - 1), size=(B, 1))
     at = starts + np.arange(T)
@@ -43,7 +43,7 @@ def one_start_too_many(ids, T, B, rng):
     return ids[at], ids[at + 1]
 
 
-@wrong("02.get_batch", says="do not fit into")
+@wrong("02.get_batch", says="is no window")
 def wrapped_around(ids, T, B, rng):
     at = places(ids, T, B, rng, last=T)
     return ids[at % len(ids)], ids[(at + 1) % len(ids)]

@@ -65,6 +65,9 @@ def get_batch_is_right(f: Candidate) -> None:
             same = np.array_equal(y[b], x[b])
             expect(not same, f"row {b} of y is the same as in x: the model would learn to copy; y "
                    "is the ids one later", f, x=x, y=y)  # fmt: skip
+            before = start > 0 and np.array_equal(y[b], ids[start - 1 : start + T - 1])
+            expect(not before, f"row {b} of y is x one id earlier; y is what comes next", f, x=x,
+                   y=y)  # fmt: skip
             expect(len(right) == T, f"row {b} begins at place {start}, where {T} ids and the one "
                    f"after them do not fit into {N}", f, x=x, y=y)  # fmt: skip
             last = T > 1 and np.array_equal(y[b, :-1], right[:-1]) and y[b, -1] != right[-1]
@@ -72,7 +75,7 @@ def get_batch_is_right(f: Candidate) -> None:
                    "the id that follows the window in the text", f, x=x, y=y)  # fmt: skip
             expect_close(f, y[b], right, f"row {b} of y is not row {b} of x one id later",
                          shown=f"y[{b}]")  # fmt: skip
-    for N, T, B in ((5, 3, MANY), (12, 4, MANY)):
+    for N, T, B in ((7, 3, MANY), (12, 4, MANY)):
         ids = _text(N)
         x, _ = _draw(f, ids, T, B, Rng(0))
         starts = {int(np.flatnonzero(ids == first)[0]) for first in x[:, 0]}
