@@ -29,9 +29,10 @@ draw_map("batches")
 # next?* The text itself has the answer. Ours has nine words, and for today each word is a token:
 
 # %%
-words = np.array("the old cat sat under a chair and slept".split())
-names = sorted(words)
-ids = np.array([names.index(word) for word in words])  # (N,)
+sentence = "the old cat sat under a chair and slept"
+words = np.array(sentence.split(" "))
+names = np.sort(words)  # id 0 is the first in the alphabet
+ids = np.array([names.tolist().index(word) for word in words])  # (N,)
 print(len(ids), ids)
 draw_tokens(
     {f"{words[t]} is next": list(words[:t]) for t in range(1, 5)},
@@ -164,8 +165,8 @@ def batch_with_roll(ids, T, B, rng):
 
 
 x, y = batch_with_roll(ids, 4, 2, np.random.default_rng(1))
-print(words[np.argsort(ids)][x])
-print(words[np.argsort(ids)][y])
+print(names[x])
+print(names[y])
 
 # %% [markdown]
 # The last: `np.roll` puts the *first* id of the row at its end. One target in `T` is wrong. The model is taught that a
