@@ -116,16 +116,9 @@ steps = np.arange(4)  # (T,)
 at = starts + steps  # (B, T)
 print("x =", ids[at].tolist())
 print("y =", ids[at + 1].tolist())
+arrays = ["starts", starts], "+", ["steps", steps], "=", ["at", at], "→", ["ids[at]", ids[at]]
 draw_arrays(
-    [
-        ["starts", starts],
-        "+",
-        ["steps", steps],
-        "=",
-        ["places", at],
-        "→",
-        ["x = ids[places]", ids[at]],
-    ],
+    arrays,
     "A column of starts against a row of steps gives the places",
     "starts 0 and 3 plus 0 to 3 are the places 0 1 2 3 and 3 4 5 6",
 )
