@@ -302,3 +302,45 @@ def _draw_place(
 def _draw_arrow(axes: Axes, x: float, start: float, end: float, colour: str, what: str) -> None:
     axes.annotate("", (x, end), (x, start), arrowprops={"arrowstyle": "->", "color": colour})
     axes.text(x + 0.15, (start + end) / 2, what, fontsize=SMALL, va="center", color=INK)
+
+
+# ---- tokens: a text cut into pieces, each in a box of its own
+
+
+def draw_tokens(rows: Mapping[str, Sequence[str]], title: str, says: str) -> Picture:
+    """One line a row: its name, its tokens in boxes as wide as their letters, and how many.
+
+    Blanks are drawn as dots. A row should have 50 letters at most.
+    """
+    left = 0.8 * max(map(len, rows)) + 2
+    letters = max(sum(len(token) + 0.3 for token in row) for row in rows.values())
+    figure, axes = new_figure(9.5, 0.5 * len(rows) + 0.6)
+    axes.axis("off")
+    axes.set_xlim(-left, max(letters + 11, 76 - left))
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_title(title, fontsize=TITLE, loc="left", color=INK)
+    faces = [PALE[colour] for colour in (BLUE, ORANGE, GREEN, RED)]
+    for y, (name, row) in enumerate(rows.items()):
+        axes.text(-left, y, name, fontsize=TEXT, va="center", color=INK)
+        x = 0.0
+        for i, token in enumerate(row):
+            axes.add_patch(
+                Rectangle(
+                    (x, y - 0.33), len(token), 0.66, facecolor=faces[i % 4], edgecolor=INK,
+                    linewidth=0.8,
+                )
+            )  # fmt: skip
+            axes.text(
+                x + len(token) / 2, y, token.replace(" ", "·"), fontsize=TEXT, ha="center",
+                va="center", color=INK, family="monospace",
+            )  # fmt: skip
+            x += len(token) + 0.3
+        axes.text(
+            x + 0.8,
+            y,
+            f"{len(row)} token{'s' * (len(row) != 1)}",
+            fontsize=TEXT,
+            va="center",
+            color=INK,
+        )
+    return picture(figure, says)
