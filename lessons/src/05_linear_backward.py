@@ -255,7 +255,7 @@ for step in (1e-5, 1e-8):
     print(f"float32, step {step:.0e}: {slope(cube, np.float32(2), np.float32(step)):.4f}")
 
 # %% [markdown]
-# At `1e-5` the third digit is wrong already; at `1e-8`, `2 + ε` *is* 2 in float32, and the slope is 0. Check gradients in
+# At `1e-5` the fourth digit is wrong already; at `1e-8`, `2 + ε` *is* 2 in float32, and the slope is 0. Check gradients in
 # float64, always, even if you train in float32.
 #
 # ## Exercise 1: the numeric gradient
@@ -297,9 +297,11 @@ check("05.numeric_grad", never_put_back)
 # ## Exercise 2: the backward pass
 #
 # Write `linear_backward(dy, x, w)`: `dy (..., O)`, `x (..., I)`, `w (I, O)`, with the same axes in front, to the three
-# arrays `dx, dw, db`, in the dtype that came in. 10 minutes. The check has a judge for it in which `y` does not
-# need to be a loss: the function `f = Σ dy · y`, with `dy` held still, has exactly `dy` as its gradient with respect
-# to `y`, whatever `dy` is. You can use it with your `numeric_grad` too.
+# arrays `dx, dw, db`, in the dtype that came in. 10 minutes.
+#
+# How can one measure it, when there is no loss here? Make one: `f = Σ dy · y`, with `dy` held still. Its slope in
+# `y[n, j]` is `dy[n, j]`: so `f` is a loss whose gradient is the `dy` that you like. Try it with your `numeric_grad`, as
+# the check does.
 
 
 # %% tags=["exercise"]
@@ -394,8 +396,8 @@ picture(figure, "two falling curves; the wrong one is higher all the way")
 
 # %% [markdown]
 # It falls, more slowly, and stays several times as high. The last layer's own `dw` is right, and the others move in directions
-# that are not wholly wrong. So *a falling loss proves nothing*: people have trained for weeks with such a bug. The numbers
-# do not lie. Here are the gradients of the first layer of three, each number measured and computed:
+# that are not wholly wrong. So *a falling loss proves nothing*: such a bug can stay for months. Measured slopes
+# see it at once. Here are the 64 numbers of `dw` of the first of three such layers, measured and computed:
 
 # %%
 ws = [np.random.default_rng(k).standard_normal((8, 8)) / 8**0.5 for k in range(3)]
