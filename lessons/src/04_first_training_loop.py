@@ -152,6 +152,7 @@ def fit(lr, steps, step=library_sgd_step):
     return np.array(params), lines, losses
 
 
+# %%
 params, lines, losses = fit(0.1, 100)
 print("w, b after 100 steps:", params)
 figure, axes = new_figure(7, 3.4)
