@@ -37,9 +37,9 @@ draw_map("training loop")
 # %%
 x, target = np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0])  # (N,), (N,)
 figure, axes = new_figure(7, 3.2)
-draw_curves(axes, x, {"y, at the start": np.zeros(3)})
 axes.plot(x, target, "ko", markersize=7)
 axes.vlines(x, 0, target, color="#8c8c8c", linestyle=":")
+draw_curves(axes, x, {"y, at the start": np.zeros(3)})
 axes.set_xticks([0, 1, 2])
 titles(axes, "The dotted lengths are what is wrong", "x", "target (points) and y (line)")
 picture(figure, "three points rising from 1 to 5, a flat line at 0, dotted sticks between them")
@@ -171,16 +171,17 @@ picture(figure, "lines after 0, 1, 2 and 99 steps; the last goes through the thr
 figure, panels = new_figure(9.5, 3.4, columns=2)
 rates = {f"lr {lr}": fit(lr, 30)[2] for lr in (0.01, 0.1, 0.4)}
 draw_curves(panels[0], range(30), rates)
-titles(panels[0], "Too short is slow, longer is shaky", "step", "loss")
+titles(panels[0], "Too short is slow, and so is 0.4", "step", "loss")
 draw_curves(panels[1], range(30), {"lr 0.45": fit(0.45, 30)[2]})
 titles(panels[1], "Too long: every step is worse", "step", "loss")
 print("lr 0.45, losses:", np.array(fit(0.45, 4)[2]))
 picture(figure, "left: three falling curves, the middle rate is best; right: a curve that explodes")
 
 # %% [markdown]
-# The gradient is right *at* the point where you stand, and less so farther away. A step that is too long lands on the other
-# side of the valley; from `lr ≈ 0.42` on (for these points), higher up than before: each step is then longer than the last, until
-# the numbers overflow. A loss that grows from step to step means: divide the learning rate by 3 or 10.
+# No, and no. The gradient is right *at* the point where you stand, and less so farther away. A step that is too long lands on
+# the other side of the valley. With 0.4 the loop jumps from side to side, each time a little lower, and is slower than with 0.1;
+# from `lr ≈ 0.42` on (for these points) it lands higher up than before: each step is then longer than the last, until the
+# numbers overflow. A loss that grows from step to step means: divide the learning rate by 3 or 10.
 #
 # The other way to see a loss grow is a wrong sign. Everyone writes it once:
 
