@@ -266,8 +266,8 @@ print("np.add.at            row 0:", added[0])
 # %% [markdown]
 # No! `dw[ids] += d` first reads `dw[ids]`, adds, and writes back: row 0 is written twice, and the second write wins. The pair
 # `a→b` is lost, without an error. `np.add.at(dw, ids, dlogits)` adds one after the other. In training, frequent tokens lose
-# nearly all of their gradient, the loss still falls, and the model stays worse than it had to be. The check has an id that
-# is repeated:
+# nearly all of their gradient, and the loss still falls: in the run at the end of this lesson to 2.85 in place of 2.32, hardly
+# better than a model that only knows how frequent each character is. The check has an id that is repeated:
 
 
 # %%
