@@ -121,7 +121,7 @@ def test_every_matrix_but_the_positions_is_quantised_with_its_outputs_first():
         if path != "wte":
             node = model.params["h"][int(path.split(".")[1])]
             w = node[path.split(".")[2]][path.split(".")[3]]["w"]  # (I, O)
-            view = outputs_first(path, named_views(model.flat, CONFIG)[path], CONFIG)
+            view = outputs_first(path, named_views(model.flat, CONFIG)[path])
             assert view.shape == specs[path].shape
             np.testing.assert_array_equal(view, w.T)
 
