@@ -26,7 +26,7 @@ def unbiased_variance(x, w, b):
     return (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(v + 1e-5) * w + b
 
 
-@wrong("06.layernorm", says="the mean of each row, along the last axis, should be 0")
+@wrong("06.layernorm", says="the variance of each row, along the last axis, should be 1")
 def over_the_rows_as_batchnorm_does(x, w, b):
     return (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + 1e-5) * w + b
 
@@ -64,13 +64,13 @@ def forgotten_keepdims(x, w, b):
     return (x - x.mean(axis=-1)) / np.sqrt(x.var(axis=-1) + 1e-5) * w + b
 
 
-@wrong("06.layernorm_backward", says="is the way through the mean missing?")
+@wrong("06.layernorm_backward", says="the way through the mean is missing")
 def mean_and_variance_as_constants(dy, x, w):
     xhat, s = normalised(x)
     return dy * w * s, summed_over_rows(dy * xhat), summed_over_rows(dy)
 
 
-@wrong("06.layernorm_backward", says="is the way through the variance missing?")
+@wrong("06.layernorm_backward", says="the way through the variance is missing")
 def variance_as_a_constant(dy, x, w):
     xhat, s = normalised(x)
     d = dy * w

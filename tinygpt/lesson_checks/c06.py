@@ -77,17 +77,16 @@ def layernorm_is_right(f: Candidate) -> None:
         biased = np.allclose(var, (C - 1) / C, atol=1e-4)
         expect(not biased, f"the variance of each row is {C - 1} / {C} and should be 1: divide the "
                "sum of squares by C, not by C - 1", f, yours=y)  # fmt: skip
-        expect_close(f, var, np.ones(var.shape), "with w = 1 and b = 0, the variance of each row, "
-                     "along the last axis, should be 1", tolerance=1e-4, shown="variances")  # fmt: skip
+        expect_close(f, var, np.ones(var.shape), "with w = 1 and b = 0, the variance of each "
+                     "row, along the last axis, should be 1", tolerance=1e-4,
+                     shown="variances")  # fmt: skip
     for x in ROWS:
         w, b = scale_and_shift(x.shape[-1])
         y = f(x, w, b)
         expect_close(f, y, layernorm(x, w, b), "the normalised row is not scaled by w and then "
                      "shifted by b", tolerance=1e-4)  # fmt: skip
         moved = f(10.0 * x + 100.0, w, b)
-        expect_close(
-            f, moved, y, "10 * x + 100 should give the same result as x", tolerance=1e-4
-        )
+        expect_close(f, moved, y, "10 * x + 100 should give the same result as x", tolerance=1e-4)
     for x in (np.full(3, 7.0), np.array([0.0, 0.001, 0.005])):
         w, b = np.ones(3), np.zeros(3)
         y, right = f(x, w, b), layernorm(x, w, b)
@@ -98,7 +97,9 @@ def layernorm_is_right(f: Candidate) -> None:
 
 def three_parts(f: Candidate, got: Any) -> tuple[Any, Any, Any]:
     if not isinstance(got, tuple | list) or len(got) != 3:
-        kind = f"{len(got)} things" if isinstance(got, tuple | list) else f"one {type(got).__name__}"
+        kind = (
+            f"{len(got)} things" if isinstance(got, tuple | list) else f"one {type(got).__name__}"
+        )
         raise Finding(f"it returns {kind} and should return three arrays: dx, dw, db", f.facts())
     return got[0], got[1], got[2]
 
@@ -129,13 +130,13 @@ def layernorm_backward_is_right(f: Candidate) -> None:
                      tolerance=1e-5)  # fmt: skip
         sums = dx.sum(axis=-1)
         expect_close(f, sums, np.zeros(sums.shape), "the rows of dx do not sum to 0: moving all "
-                     "channels by the same amount changes nothing; is the way through the mean "
-                     "missing?", tolerance=1e-5, shown="sums")  # fmt: skip
+                     "channels by the same amount changes nothing, so the way through the mean is "
+                     "missing or wrong", tolerance=1e-5, shown="sums")  # fmt: skip
         xhat = layernorm(x, np.ones_like(w), np.zeros_like(w))
         along = (dx * xhat).sum(axis=-1)
         expect_close(f, along, np.zeros(along.shape), "each row of dx, times xhat, does not sum to "
-                     "0: stretching a row changes nothing; is the way through the variance "
-                     "missing?", tolerance=0.3, shown="sums")  # fmt: skip
+                     "0: stretching a row changes nothing, so the way through the variance is "
+                     "missing or wrong", tolerance=0.3, shown="sums")  # fmt: skip
     for row in rows:
         x, (w, b) = row.copy(), scale_and_shift(row.shape[-1])
         dy = gradient_like(x)
