@@ -5,7 +5,7 @@
 # write the backward pass of both: the place where a bug that raises no error makes a model learn its most
 # frequent words worst.
 #
-# 25 minutes. You need: lesson 05 (the linear layer and its backward pass).
+# 25 minutes. You need: [05](05_linear_backward.ipynb) (the linear layer and its backward pass).
 
 # %%
 import inspect
@@ -234,7 +234,7 @@ print(np.array_equal(ops.embedding_backward(dy, (places, (4, 2))), dwpe))
 # ## What the tables of a real model have learned
 #
 # The rows of a trained table can be compared. **Cosine similarity**: the product of two rows, number by number, added up, and divided by both lengths.
-# It is 1 for the same direction, 0 for orthogonal rows (lesson 06), −1 for opposite ones. The tales
+# It is 1 for the same direction, 0 for orthogonal rows (at a right angle, lesson 06), −1 for opposite ones. The tales
 # model has `wte (2048, 224)` and `wpe (240, 224)`.
 #
 # **Predict.** It was told nothing of meanings, and began with random rows. Which of these words will have similar rows?
@@ -247,7 +247,8 @@ def cosines(rows):
 
 
 model, tokenizer = tinygpt.load_model()
-names = "pig dog otter nosy proud lazy Ivy Amy red purple said cried".split()
+names = ["pig", "dog", "otter", "nosy", "proud", "lazy"]
+names += ["Ivy", "Amy", "red", "purple", "said", "cried"]
 rows = model.params["wte"][[tokenizer.encode(" " + name)[0] for name in names]]
 figure, axes = new_figure(9, 4.6)
 draw_heatmap(axes, cosines(rows), names, names)
