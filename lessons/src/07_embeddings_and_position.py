@@ -165,6 +165,9 @@ titles(axes, "With the bug it hardly learns, and no error says why", "step", "lo
 picture(figure, "added: the loss falls from 2.5 to 0.8; with the bug only to 2.2")
 
 # %% [markdown]
+# In each step 12 rows of `dy` arrive, one for each letter, however long the text is; the other 539 are lost. The step
+# points only roughly the right way, and is far too short. A larger learning rate seems to help, so the bug stays.
+#
 # ## Exercise: the backward pass of an embedding
 #
 # Write `embedding_backward(dy, ids, V)`: `dy` of shape `(..., C)`, `ids` of shape `(...)`, to `dw` of shape `(V, C)`, in the dtype
@@ -237,7 +240,8 @@ print(np.array_equal(ops.embedding_backward(dy, (places, (4, 2))), dwpe))
 # It is 1 for the same direction, 0 for orthogonal rows (at a right angle, lesson 06), −1 for opposite ones. The tales
 # model has `wte (2048, 224)` and `wpe (240, 224)`.
 #
-# **Predict.** It was told nothing of meanings, and began with random rows. Which of these words will have similar rows?
+# **Predict.** It was told nothing of meanings, and began with random rows. Take pig, dog, otter, nosy, proud, lazy, Ivy, Amy,
+# red, purple, said and cried: which of them will have similar rows?
 
 
 # %%
@@ -278,8 +282,8 @@ picture(figure, "blue along the diagonal; mean similarity falls from 0.7 at dist
 # probably because what comes next depends on how far the tale has come, and hardly on the exact place.
 #
 # Other ways to say where a token stands: fixed waves of many lengths in place of a learned table (the first
-# Transformer), or turning the vectors inside attention by an angle that grows with the place (rotary embeddings, RoPE). They can
-# reach beyond `block_size`; a learned table cannot.
+# Transformer), or turning the vectors inside attention by an angle that grows with the place (rotary embeddings, RoPE). They
+# are defined for every place, also beyond `block_size`, where a learned table ends.
 #
 # ## The library's version beside yours
 #
