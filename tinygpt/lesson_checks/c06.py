@@ -39,7 +39,8 @@ def scale_and_shift(C: int) -> tuple[Array, Array]:
 
 def gradient_like(x: Array) -> Array:
     """A dy of x's shape, the numbers of a loss sum(dy * y)."""
-    return np.cos(2.0 * np.arange(x.size)).reshape(x.shape).round(1).astype(x.dtype)
+    dy: Array = np.cos(2.0 * np.arange(x.size)).reshape(x.shape).round(1).astype(x.dtype)
+    return dy
 
 
 def layernorm(x: Array, w: Array, b: Array) -> Array:
