@@ -164,7 +164,7 @@ def two_names_exchanged(dy, q, k, v):
     return dk, dq, dv
 
 
-@wrong("08.attention_backward", says="saw nothing of the future")
+@wrong("08.attention_backward", says="is not 0 after it")
 def the_mask_forgotten(dy, q, k, v):
     p = softmax(scores(q, k))
     ds = right_ds(p, dy @ v.swapaxes(-1, -2)) / math.sqrt(q.shape[-1])

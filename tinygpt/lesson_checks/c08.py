@@ -202,8 +202,8 @@ def no_way_back_from_the_past_to_the_future(
         only[..., t, :] = 1.0
         for name, d in zip(NAMES, three(f, only, q, k, v), strict=True):
             future = np.abs(d[..., t + 1 :, :]).max() > 1e-9
-            expect(not future, f"with dy at position {t} alone, {name} is not 0 after position {t}, "
-                   "which saw nothing of the future", f, **{f"your {name}": d})  # fmt: skip
+            expect(not future, f"with dy at position {t} alone, {name} is not 0 after it, "
+                   "where it saw nothing", f, **{f"your {name}": d})  # fmt: skip
 
 
 def the_numbers_are_right(f: Candidate, dy: Array, q: Array, k: Array, v: Array) -> None:
