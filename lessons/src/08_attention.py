@@ -2,7 +2,7 @@
 # # 08 · Causal self-attention
 #
 # You will build the one part of a GPT in which a word can look at other words, derive its way back,
-# and then watch the model that comes with tinygpt find a name that it read 85 tokens ago.
+# and then watch the model that comes with tinygpt find a name that it read 85 tokens earlier.
 #
 # 40 minutes. You need: [03](03_softmax_and_cross_entropy.ipynb) (softmax), 05 (linear layers and
 # their gradients), 07 (embeddings).
@@ -139,6 +139,7 @@ for a, scores, title in zip(
     p = np.sort(softmax_forward(scores)[0])[::-1]
     a.bar(range(1, 21), p, color="#0072b2")
     a.set_ylim(0, 1.05)
+    a.set_xticks([1, 5, 10, 15, 20])
     titles(a, title, "keys, by weight", "weight")
 picture(figure, "left one bar near 1 and nothing else; right 20 bars that fall slowly")
 
@@ -425,7 +426,6 @@ draw_curves(axes, range(1, 151), curves)
 axes.axhline(math.log(10), color="#8c8c8c", linewidth=1)
 axes.annotate("ln 10: nobody can know more", (150, math.log(10)), (0, 5), fontsize=11, ha="right",
               textcoords="offset points")  # fmt: skip
-axes.set_ylim(0, 3)
 titles(axes, "A loss too good to be true reads the answer", "step", "loss in nats")
 picture(
     figure, "with the right mask the loss stays at ln 10, with the mask one off it falls to 0.4"
@@ -505,21 +505,22 @@ def best_head(word, at):
 def draw_text(axes, weights):
     x, y = 0, 0
     for token, weight in zip(tokens[1 : len(weights)], weights[1:], strict=True):
-        x, y = (0, y - 1) if x + len(token) > 100 else (x, y)
+        x, y = (-1, y - 1) if x + len(token) > 110 else (x, y)
         shade = {"facecolor": "#e69f00", "alpha": float(weight), "linewidth": 0, "pad": 1.5}
-        axes.text(x, y, token.strip(), family="monospace", fontsize=10, bbox=shade)
-        x += len(token) + (not token.startswith(" "))
+        end = x + len(token)  # a token brings its own space, at its left
+        axes.text(end, y, token.strip(), family="monospace", fontsize=10, bbox=shade, ha="right")
+        x = end
 
 
 # %%
-figure, axes = new_figure(9.5, 4.2, rows=2)
+figure, axes = new_figure(9.5, 3.8, rows=2)
 pillow = np.flatnonzero(ids == tokenizer.encode(" pillow")[0])[1] - 1  # before its second mention
 for a, word, at in ((axes[0], " Ivy", len(ids) - 1), (axes[1], " pillow", pillow)):
     weights, share = best_head(word, at)
     print(f"{word}: more than half of a head's weight is on it: {share > 0.5}")
     draw_text(a, weights)
-    a.set_xlim(0, 100)
-    a.set_ylim(-6.5, 0.9)
+    a.set_xlim(0, 112)
+    a.set_ylim(-5.5, 0.9)
     a.axis("off")
 titles(axes[0], 'From "sat", a head looks at the name on the letter')
 titles(axes[1], 'From "sight of the", a head looks at the thing that he carries')
@@ -534,9 +535,7 @@ picture(figure, "the tale twice, shaded by weight: above the word Ivy is dark, b
 # %%
 figure, axes = new_figure(9.5, 5.8, rows=len(maps), columns=maps.shape[1])
 for i, a in enumerate(axes):
-    a.imshow(maps.reshape(-1, *maps.shape[2:])[i, :40, :40] ** 0.5, cmap="Blues", vmin=0, vmax=1)
-    a.set_xticks([])
-    a.set_yticks([])
+    draw_heatmap(a, maps.reshape(-1, *maps.shape[2:])[i, :40, :40] ** 0.5, [], [])
     if i % maps.shape[1] == 0:
         a.set_ylabel(f"layer {i // maps.shape[1]}", fontsize=10)
 figure.suptitle("Every head asks another question; none looks to the right", fontsize=13, x=0.3)
