@@ -19,7 +19,7 @@ from tinygpt.config import ModelConfig
 from tinygpt.lesson_checks import find_check
 from tinygpt.model import GPT
 from tinygpt.optim import AdamW, clip_factor
-from tinygpt.params import named_views, views
+from tinygpt.params import views
 
 np.set_printoptions(precision=3, suppress=True)
 draw_map("optimizer")
@@ -98,13 +98,13 @@ axes.plot(x, y, "o-", color=RED, markersize=4, label="gradient descent, lr 0.019
 x, y = walk(adamw_move).T
 axes.plot(x, y, "s--", color=BLUE, markersize=4, label="AdamW, lr 0.2")
 axes.plot([0], [0], "k*", markersize=14, label="lowest point")
-axes.legend(fontsize=11, loc="lower right")
+axes.legend(fontsize=11, loc="lower left")
 titles(axes, "One zigzags down the valley, the other goes along it", "x, flat", "y, steep")
 picture(figure, "contours of a valley; descent zigzags across, AdamW comes to the middle")
 
 # %% [markdown]
-# A GPT has this trouble in thousands of directions at once. Here is how large the gradients of a small one are:
-# the *root mean square* (RMS) of each array's gradient, at the first step. (`loss_and_gradients` is forward and
+# A GPT has this trouble in thousands of directions at once. Here are the gradients of a small one at the
+# first step: how many of its parameters have a gradient of which size. (`loss_and_gradients` is forward and
 # backward of lesson 09, on tales of tinygpt's own grammar, one character a token.)
 
 # %%
@@ -116,12 +116,13 @@ batches = text[starts + np.arange(33)].astype(np.int64)  # (80, 8, 33)
 model = GPT(config, seed=0)
 grads = np.zeros_like(model.flat)  # one flat array for all parameters
 model.loss_and_gradients(batches[0, :, :-1], batches[0, :, 1:], views(grads, config))
-sizes = {name: float(np.sqrt((g * g).mean())) for name, g in named_views(grads, config).items()}
-names = ["h.0.attn.qkv.w", "h.0.mlp.fc.w", "h.0.attn.proj.w", "wpe", "wte", "lnf.b"]
 figure, axes = new_figure(8.5, 3.2)
-axes.barh(names, [sizes[name] for name in names], color=BLUE, height=0.6, log=True)
-titles(axes, "The gradients of one GPT differ by powers of ten", "RMS of the gradient (log scale)")
-picture(figure, "bars on a log scale: the gradient's size for six arrays of a small GPT")
+axes.hist(np.log10(np.abs(grads[grads != 0])), bins=np.arange(-9, 0, 0.25), color=BLUE)
+axes.set_xticks(range(-9, 0, 2), [f"1e{n}" for n in range(-9, 0, 2)])
+titles(axes, "One GPT's gradients: many powers of ten", "size of one gradient", "parameters")
+picture(
+    figure, "a histogram on a log scale: the sizes of all gradients spread over many powers of ten"
+)
 
 # %% [markdown]
 # ## First idea: remember the direction
@@ -225,8 +226,8 @@ for scale in (1.0, 1000.0):
 t = np.arange(1, 121)
 forgotten = (1 - BETA1**t) / np.sqrt(1 - BETA2**t)  # step / lr, when g is the same at every step
 figure, axes = new_figure(8.5, 3.2)
-draw_curves(axes, t, {"forgotten": forgotten, "corrected": np.ones(120)})
 axes.set_ylim(0, 2.3)
+draw_curves(axes, t, {"forgotten": forgotten, "corrected": np.ones(120)})
 titles(axes, "Without the correction, early steps are twice too long", "step t", "length / lr")
 picture(figure, "a curve that begins at 1, rises to 2.1 near step 12, and falls back towards 1")
 
@@ -269,7 +270,7 @@ for name, inside, beside in (("inside", 1.0, 0.0), ("beside", 0.0, 1.0)):
         moved, m, v = naive_adam_step(p, g + inside * 0.1 * p, m, v, t, lr=0.01)
         p = decayed + (moved - p)
     left[name] = p.mean(axis=0)
-print({name: mean.round(1).tolist() for name, mean in left.items()})
+print({name: (mean.round(1) + 0.0).tolist() for name, mean in left.items()})
 
 # %%
 figure, axes = new_figure(9.5, 3.2, columns=2)
@@ -327,15 +328,15 @@ for name, limit in (("no clipping", 0.0), ("clipped to 1", 1.0)):  # 0: no limit
         moved, m, v = naive_adam_step(0.0, g * clip_factor(g, limit), m, v, t, lr=1.0)
         curves[name].append(-moved)
 figure, axes = new_figure(8.5, 3.2)
-draw_curves(axes, np.arange(1, 201), curves)
 axes.set_ylim(0, 1.1)
+draw_curves(axes, np.arange(1, 201), curves)
 titles(axes, "One bad batch makes Adam deaf for a long while", "step", "length of the step / lr")
 picture(
     figure, "clipped, the steps stay 1; else they fall near 0.1 after step 50 and recover slowly"
 )
 
 # %% [markdown]
-# After a few steps `m` has forgotten the bad gradient (memory of 10 steps), but `v` has not (100 steps, and it holds the *square*): it
+# About an eighth of `lr`. After a few steps `m` has forgotten the bad gradient (memory of 10 steps), but `v` has not (100 steps, and it holds the *square*): it
 # divides by a number that is far too large, and for a long while the model learns a fraction of what it could.
 #
 # The remedy is to limit the gradient before Adam sees it. As one long arrow through all parameters, the gradient has a length, the
@@ -415,10 +416,10 @@ draw_curves(axes[0], range(200), rates)
 titles(axes[0], "Up a line, down a cosine", "step", "learning rate")
 draw_curves(axes[1], range(200), curves)
 titles(axes[1], "The jitter goes with lr", "step", "mean distance from the best")
-picture(figure, "the constant rate ends at its jitter, the schedule's distance goes near 0")
+picture(figure, "the constant rate ends at its jitter, the schedule's distance is half of it")
 
 # %% [markdown]
-# The schedule: at the end its strides are short, and the noise averages out. The start was a little slower, and that is its price.
+# The schedule, by half: at the end its strides are short, and the noise averages out. A slightly slower start is its price.
 #
 # ## Exercise 3: the schedule
 #
@@ -486,8 +487,8 @@ descents = [train(lr, adamw=False) for lr in (0.1, 0.3, 1.0, 3.0)]
 curves = {"descent": min(descents, key=lambda losses: np.mean(losses[-10:])),
           "AdamW": train(0.01, adamw=True)}  # fmt: skip
 figure, axes = new_figure(8.5, 3.6)
-draw_curves(axes, np.arange(80), curves)
 axes.set_ylim(0, 5.2)
+draw_curves(axes, np.arange(80), curves)
 titles(axes, "The same batches teach more with AdamW", "step", "loss in nats per character")
 picture(figure, "two falling curves: AdamW's loss is below that of gradient descent")
 
