@@ -446,7 +446,7 @@ check("10.lr_at", lr_at)
 # |---|---|---|
 # | all parameters in *one* flat array, matrices first | the global norm is one product `g @ g`, decay is a slice | no list to go through |
 # | biases and LayerNorm do not decay | their natural place is not 0; they are few and do not overfit | `n_decayed` numbers decay, the rest not |
-# | pieces of 65536 numbers, in place | p, g, m, v of a piece stay in the processor's cache | memory is read once, not nine times |
+# | pieces of 65536 numbers, in place | p, g, m, v of a piece stay in the processor's cache | memory is read once, not once for every line |
 # | √v is scaled, v̂ is never made | `√(v / c) = √v · 1/√c`, and the factor is one number | one array less |
 # | clipping is a `scale` of the step | the factor is known only when all of `g` is | no pass of its own over `g` |
 #

@@ -33,8 +33,8 @@ draw_map("sampling")
 # z       ln p + 6                                               softmax gives p back (lesson 03: a shift changes nothing)
 # ```
 #
-# Always taking the likeliest gives `cat` each time: safe, dull, and soon a loop. Drawing at random by `p` takes an unlikely token
-# at every third or fourth word: one of the last four has 0.15 together. What lies between is today's subject. The steps, always in this order:
+# Always taking the likeliest gives `cat` each time: safe, dull, and soon a loop. Drawing at random by `p` takes one of the
+# last four, 0.15 together, at every seventh word, and one odd word can spoil a text. What lies between is today's subject. The steps, always in this order:
 #
 # ```text
 # logits → repetition → presence and frequency penalty → temperature → top-k → top-p → softmax → one draw
@@ -320,7 +320,8 @@ picture(figure, "nine bar charts: each setting against the model's own probabili
 
 # %% [markdown]
 # Bars: under the setting; outlines: the model's own. Only the three filters make zeros; temperature and penalties never rule out. Under the penalties the written words
-# fall and all others rise, since the sum stays 1; with frequency 1, `cat`, written twice, falls behind `fox`.
+# fall and the others rise, since the sum stays 1. With presence 1 `cat` falls a little behind `fox`, which stood in the prompt alone; with frequency 1, written
+# twice, far behind.
 #
 # ## A real model
 #
