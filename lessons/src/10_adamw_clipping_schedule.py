@@ -109,8 +109,8 @@ picture(figure, "contours of a valley; descent zigzags across, AdamW comes to th
 
 # %%
 config = ModelConfig(vocab_size=2048, block_size=32, n_layer=2, n_head=2, n_embd=32)
-_, tokenizer = load_model()
 rng = np.random.default_rng(0)
+tokenizer = load_model()[1]
 ids = np.array(tokenizer.encode(" ".join(tales.generate(rng) for _ in range(300))))
 starts = rng.integers(0, len(ids) - 33, (150, 8, 1))  # 150 batches of 8 windows
 batches = ids[starts + np.arange(33)]  # (150, 8, 33)
@@ -119,8 +119,7 @@ grads = np.zeros_like(model.flat)  # one flat array for all parameters
 model.loss_and_gradients(batches[0, :, :-1], batches[0, :, 1:], views(grads, config))
 figure, axes = new_figure(8.5, 3.2)
 axes.hist(np.log10(np.abs(grads[grads != 0])), bins=np.arange(-9, 0, 0.25), color=BLUE)
-axes.set_xticks(range(-9, 0, 2), [f"1e{n}" for n in range(-9, 0, 2)])
-titles(axes, "One GPT's gradients: many powers of ten", "size of one gradient", "parameters")
+titles(axes, "One GPT's gradients: many powers of ten", "log10 of one gradient", "parameters")
 picture(
     figure, "a histogram on a log scale: the sizes of all gradients spread over many powers of ten"
 )
