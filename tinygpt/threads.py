@@ -119,18 +119,19 @@ class WorkerPool:
             done.append(worker)
             ended.put(None)
 
-        asked = 0
-        try:
-            for worker, queue in enumerate(self._queues[: max(0, len(items) - 1)], 1):
-                queue.put(partial(share_of_another, contextvars.copy_context(), worker))
-                asked += 1
-            share(0)
-        except KeyboardInterrupt as error:  # between two items
-            errors[-1] = error
-        while len(done) < asked:  # counted by the workers: an interrupted get() loses nothing
+        asked, begun = 0, False
+        while True:
             try:
-                ended.get()
-            except KeyboardInterrupt as error:
+                if not begun:
+                    begun = True
+                    for worker, queue in enumerate(self._queues[: max(0, len(items) - 1)], 1):
+                        queue.put(partial(share_of_another, contextvars.copy_context(), worker))
+                        asked += 1
+                    share(0)
+                while len(done) < asked:  # counted by the others: an interrupted get() loses none
+                    ended.get()
+                break
+            except KeyboardInterrupt as error:  # wherever it came, back to waiting for the others
                 errors[-1] = error
         if errors:
             raise errors[min(errors)]
