@@ -102,6 +102,7 @@ class WorkerPool:
         items = list(items)
         results: dict[int, R] = {}
         errors: dict[int, BaseException] = {}
+        started: list[int] = []  # both filled by the others: an interrupted line of ours loses none
         done: list[int] = []
         ended: SimpleQueue[None] = SimpleQueue()
 
@@ -115,6 +116,7 @@ class WorkerPool:
                     errors[i] = error
 
         def share_of_another(context: contextvars.Context, worker: int) -> None:
+            started.append(worker)
             context.run(share, worker)
             done.append(worker)
             ended.put(None)
@@ -128,7 +130,7 @@ class WorkerPool:
                         queue.put(partial(share_of_another, contextvars.copy_context(), worker))
                         asked += 1
                     share(0)
-                while len(done) < asked:  # counted by the others: an interrupted get() loses none
+                while len(done) < max(asked, len(started)):
                     ended.get()
                 break
             except KeyboardInterrupt as error:  # wherever it came, back to waiting for the others

@@ -112,7 +112,7 @@ def bpe_train_is_right(f: Candidate) -> None:
     for text, n_merges in TRAIN:
         _expect_merges(f, f(text, n_merges), n_merges)
     for text, n_merges in TRAIN:
-        got = [tuple(map(int, pair)) for pair in f(text, n_merges)]
+        got = [(int(a), int(b)) for a, b in f(text, n_merges)]
         words = [list(piece.encode()) for piece in split(text)]
         for i, pair in enumerate(got):
             counts = Counter(p for word in words for p in pairwise(word))

@@ -24,7 +24,8 @@ class Rng(np.random.Generator):
 
 
 def get_batch(ids: Array, T: int, B: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    return Batches(ids, T, B, seed=int(rng.integers(1 << 31))).batch(0)
+    xy: tuple[Array, Array] = Batches(ids, T, B, seed=int(rng.integers(1 << 31))).batch(0)
+    return xy
 
 
 def _text(N: int) -> Array:

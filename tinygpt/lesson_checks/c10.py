@@ -97,8 +97,8 @@ def adamw_step_is_right(f: Candidate) -> None:
                      shown="your step")  # fmt: skip
     _same_gradient_same_step(f)
     _decay_is_beside_the_moments(f)
-    zero, g = np.zeros(1), np.array([1e-8])
-    new, _, _ = _step(f, zero, g, zero, zero, 1, 0.5, 0.0)
+    one, small = np.zeros(1), np.array([1e-8])
+    new, _, _ = _step(f, one, small, one, one, 1, 0.5, 0.0)
     expect_close(f, -new, np.array([0.25]), "eps is not in its place: with a first gradient as "
                  "large as eps the step should be half of lr; eps is added to the root of v̂",
                  tolerance=1e-4, shown="your step")  # fmt: skip
