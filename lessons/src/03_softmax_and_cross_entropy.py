@@ -262,8 +262,8 @@ figure, axes = new_figure(9, 3, columns=2)
 names = ["sat", "ran", "fell"]
 draw_bars(axes[0], names, p[0])
 titles(axes[0], "What the model says", "", "probability")
-draw_bars(axes[1], names, dlogits[0] * 2, "#d55e00")
-titles(axes[1], 'Against the gradient: "sat" goes up', "", "p − onehot")
+draw_bars(axes[1], names, dlogits[0] * 2, "#d55e00")  # times N: not yet the mean
+titles(axes[1], "Negative for the right token alone", "", "p − onehot")
 picture(figure, "probabilities 0.665, 0.245, 0.09; gradient -0.335, 0.245, 0.09")
 
 # %% [markdown]
