@@ -41,7 +41,7 @@ PRESETS = {
         },
     ),
     "tales": Preset(
-        "the shipped model, about 55 minutes on two cores; needs data/tales.txt (see README)",
+        "the shipped model, about an hour on two cores; needs data/tales.txt (see README)",
         {
             "data": "data/tales.txt", "val_file": "data/tales-held-out.txt",
             "windows": "documents", "tokenizer": "bpe", "vocab_size": 2048, "n_layer": 4,
