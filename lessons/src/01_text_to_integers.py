@@ -381,8 +381,8 @@ draw_tokens(
 )
 
 # %% [markdown]
-# ` cat` is one token, 1035, for in the tales a blank stands before almost every "cat". The other two are
-# made of parts, and share with each other the id 285, `at`, and with ` cat` nothing: to the model they are
+# ` cat` is one token, 1527, for in the tales a blank stands before almost every "cat". The other two are
+# made of parts, and share with each other the id 287, `at`, and with ` cat` nothing: to the model they are
 # strangers until training teaches it otherwise. The tales have no numbers, so digits stand alone. A
 # model cannot see the letters inside a token either, which is one reason why GPTs are bad at counting letters.
 # And remember it when you type a prompt that ends in a blank: the next token would have brought its own.

@@ -499,10 +499,11 @@ maps = np.stack(maps)  # (L, H, T, T)
 
 # %%
 def best_head(word, at):
-    """From position `at`, the weights of the head that looks most at this word, and how much."""
+    """From position `at`, the weights of the head that looks most at this word or the one after."""
     past = maps[:, :, at, : at + 1]  # (L, H, at + 1)
-    share = past[..., ids[: at + 1] == tokenizer.encode(word)[0]].sum(axis=-1)  # (L, H)
-    return past[np.unravel_index(share.argmax(), share.shape)], share.max()
+    hit = ids[: at + 1] == tokenizer.encode(word)[0]
+    share = past[..., hit | np.roll(hit, 1)].sum(axis=-1)  # (L, H)
+    return past[np.unravel_index(share.argmax(), share.shape)]
 
 
 def draw_text(axes, weights):
@@ -519,19 +520,21 @@ def draw_text(axes, weights):
 figure, axes = new_figure(9.5, 3.8, rows=2)
 pillow = np.flatnonzero(ids == tokenizer.encode(" pillow")[0])[1] - 1  # before its second mention
 for a, word, at in ((axes[0], " Ivy", len(ids) - 1), (axes[1], " pillow", pillow)):
-    weights, share = best_head(word, at)
-    print(f"{word}: more than half of a head's weight is on it: {share > 0.5}")
+    weights = best_head(word, at)
+    k = weights.argmax()
+    print(f"{word}: the head looks most at the last of", tokens[k - 1 : k + 1])
     draw_text(a, weights)
     a.set_xlim(0, 112)
     a.set_ylim(-5.5, 0.9)
     a.axis("off")
-titles(axes[0], 'From "sat", a head looks at the name on the letter')
+titles(axes[0], 'From "sat", a head looks right behind the name on the letter')
 titles(axes[1], 'From "sight of the", a head looks at the thing that he carries')
-picture(figure, "the tale twice, shaded by weight: above the word Ivy is dark, below pillow")
+picture(figure, "the tale twice, shaded by weight: above the word after Ivy is dark, below pillow")
 
 # %% [markdown]
 # A model that was told nothing but "predict the next token" has learned to look up who the letter is for. Two
-# names are in the tale, Ben and Ivy; the head takes the right one. And these are all heads on the first
+# names are in the tale, Ben and Ivy; the head takes the right one. It looks not at the name but at the word after
+# it: a head of an earlier layer has written there which word came before. And these are all heads on the first
 # 40 tokens. A line near the diagonal: a head that looks at what came right before. A vertical line: a token that
 # many later ones look at.
 
