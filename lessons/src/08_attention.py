@@ -502,7 +502,7 @@ def best_head(word, at):
     """From position `at`, the weights of the head that looks most at this word or the one after."""
     past = maps[:, :, at, : at + 1]  # (L, H, at + 1)
     hit = ids[: at + 1] == tokenizer.encode(word)[0]
-    share = past[..., hit | np.roll(hit, 1)].sum(axis=-1)  # (L, H)
+    share = past[..., hit | np.roll(hit, 1)].sum(axis=-1)
     return past[np.unravel_index(share.argmax(), share.shape)]
 
 
@@ -511,9 +511,8 @@ def draw_text(axes, weights):
     for token, weight in zip(tokens[1 : len(weights)], weights[1:], strict=True):
         x, y = (-1, y - 1) if x > 100 and token[0] == " " else (x, y)
         shade = {"facecolor": "#e69f00", "alpha": float(weight), "linewidth": 0, "pad": 1.5}
-        end = x + len(token)  # a token brings its own space, at its left
-        axes.text(end, y, token.strip(), family="monospace", fontsize=10, bbox=shade, ha="right")
-        x = end
+        x += len(token)  # a token brings its own space, at its left
+        axes.text(x, y, token.strip(), family="monospace", fontsize=10, bbox=shade, ha="right")
 
 
 # %%
