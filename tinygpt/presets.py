@@ -45,7 +45,7 @@ PRESETS = {
         {
             "data": "data/tales.txt", "val_file": "data/tales-held-out.txt",
             "windows": "documents", "tokenizer": "bpe", "vocab_size": 2048, "n_layer": 4,
-            "n_head": 7, "n_embd": 224, "block_size": 240, "batch_size": 12, "steps": 12500,
+            "n_head": 7, "n_embd": 224, "block_size": 240, "batch_size": 12, "steps": 13200,
             "warmup": 200, "lr": 2e-3, "min_lr": 2e-5, "eval_every": 1000, "sample_every": 2000,
             "save_every": 0,
         },
