@@ -77,6 +77,7 @@ def test_ctrl_c_is_raised_when_all_have_ended_and_nobody_begins_more(asleep):
     def work(i):
         begun.append(i)
         if i == 1:  # the other thread: the caller is in its own share, or waits for this one
+            time.sleep(0.3)
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         time.sleep(10 if i == 0 and asleep == "working" else 0.02)
         ended.append(i)
