@@ -91,19 +91,19 @@ class Rows:
 @contextlib.contextmanager
 def in_panels(model: GPT, *, workers: int = 0) -> Iterator[GPT]:
     """The model with its large matrices in panels; as it is where they would not pay: on a GPU,
-    with another BLAS, or if no matrix is large.
+    with another BLAS, or if not even the embedding is large.
 
     The panels take the matrices' place in memory, for good: the model can still go forward, after
     the block with one worker, but its flat array is of no use any more. `workers` 0 means one per
     core.
     """
     wte = model.params["wte"]
-    if model.xp is not np or not blas_spares_small_products() or isinstance(wte, Rows):
+    unfit = model.xp is not np or isinstance(wte, Rows) or wte.size < LARGE
+    if unfit or not blas_spares_small_products():
         yield model
         return
     with WorkerPool(workers or default_workers()) as pool:
-        if wte.size >= LARGE:
-            model.params["wte"] = Rows(Panels(wte.T, pool))
+        model.params["wte"] = Rows(Panels(wte.T, pool))
         for block in model.params["h"]:
             for linear in (*block["attn"].values(), *block["mlp"].values()):
                 if linear["w"].size >= LARGE:
