@@ -81,8 +81,7 @@ def test_a_file_imports_only_from_above_and_from_its_left(file):
         assert same_folder or PLACE[imported] < PLACE[importer], f"{file} imports {imported}"
 
 
-def test_every_op_is_one_file_that_softmax_at_most_is_shared_by():
-    """Inside ops/ only attention builds on another op."""
+def test_no_op_builds_on_another():
     within = {
         (file.stem, name.split(".")[2])
         for file in FILES
@@ -90,7 +89,7 @@ def test_every_op_is_one_file_that_softmax_at_most_is_shared_by():
         for name in imports_of(file)
         if name.startswith("tinygpt.ops.")
     }
-    assert within == {("attention", "softmax")}
+    assert within == set()
 
 
 def test_cupy_is_imported_in_one_file_alone():

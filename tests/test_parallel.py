@@ -17,13 +17,14 @@ from small_models import (
     order_one,
     relative_error,
 )
+from threadpoolctl import threadpool_info
 
 from tinygpt.backend import to_host
 from tinygpt.config import ModelConfig
 from tinygpt.errors import ConfigError, VocabularyError
 from tinygpt.model import GPT
 from tinygpt.optim import AdamW, lr_at
-from tinygpt.parallel import TrainingStep, cut
+from tinygpt.parallel import TrainingStep, cut, outweighs_the_model
 from tinygpt.params import decayed_count, named_views
 
 ROWS = 6
@@ -209,8 +210,23 @@ def test_cut_covers_everything_in_order_and_evenly(n, parts):
 def test_there_are_never_more_workers_than_rows_in_a_micro_batch(rows, accumulate, workers):
     model = order_one()
     step = TrainingStep(model, adamw(model), rows=rows, workers=workers, accumulate=accumulate)
-    assert step.pool.n == rows // accumulate
+    assert step.shares == rows // accumulate
     step.close()
+
+
+def test_under_a_model_that_outweighs_the_batch_one_worker_computes_with_all_of_blas():
+    """Few tokens, many parameters: no second gradient, the same result, bit for bit each time."""
+    config = replace(SMALL, vocab_size=5000)
+    assert not outweighs_the_model(ROWS, config) and outweighs_the_model(ROWS, SMALL)
+    model = order_one(config)
+    step = TrainingStep(model, adamw(model), rows=ROWS, workers=2)
+    assert step.shares == 1
+    assert {blas["num_threads"] for blas in threadpool_info()} == {2}
+    step.close()
+    one, again, alone = (train(config, workers=workers) for workers in (2, 2, 1))
+    for a, b in zip(one, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert_close(one, alone)
 
 
 @pytest.mark.gpu

@@ -61,6 +61,7 @@ class Measurement(NamedTuple):
     seconds: float
     peak: int | None
     workers: int
+    gradients: int
 
 
 def measure(plan: Plan) -> Measurement:
@@ -89,7 +90,8 @@ def measure(plan: Plan) -> Measurement:
         for step in range(1, 1 + TIMED_STEPS):
             stepper(*batches.batch(step), lr=config.min_lr, step=step)
         synchronize(xp)
-        return Measurement((time.perf_counter() - began) / TIMED_STEPS, peak, stepper.pool.n)
+        seconds = (time.perf_counter() - began) / TIMED_STEPS
+        return Measurement(seconds, peak, stepper.pool.n, stepper.shares)
     finally:
         tracemalloc.stop()
         stepper.close()
@@ -101,7 +103,7 @@ def dry_run(config: TrainConfig) -> str:
     measured = measure(plan)
     tokens = tokens_per_step(config)
     size = plan.parameters * np.dtype(config.dtype).itemsize
-    fixed = size * (3 + measured.workers)
+    fixed = size * (3 + measured.gradients)
     evaluations = math.ceil(plan.steps / config.eval_every)
     # forward alone is a third of a step's arithmetic
     validation = evaluations * len(plan.text.val) / tokens * measured.seconds / 3
@@ -114,8 +116,8 @@ def dry_run(config: TrainConfig) -> str:
         f"{plan.steps * tokens / len(plan.text.train):.1f} epochs)",
         "FLOPs per step": f"{plan.flops / 1e9:.2f} billion "
         f"({plan.flops / measured.seconds / 1e9:.0f} billion a second here)",
-        "memory": f"{_megabytes(fixed)} for weights, {measured.workers} gradient"
-        f"{'s' * (measured.workers != 1)} and AdamW's two averages"
+        "memory": f"{_megabytes(fixed)} for weights, {measured.gradients} gradient"
+        f"{'s' * (measured.gradients != 1)} and AdamW's two averages"
         + ("" if measured.peak is None else f"; {_megabytes(measured.peak)} at the peak of a step")
         + ("" if available is None else f"; {_megabytes(available)} available"),
         "time": f"{measured.seconds * 1e3:.0f} ms a step, "

@@ -43,7 +43,7 @@ class AdamW:
     def update(
         self, params: Array, grads: Array, lr: float, *, scale: float = 1.0, part: slice
     ) -> None:
-        """Update params[part] in place, reading grads * scale (grads is overwritten).
+        """Update params[part] in place, by grads * scale.
 
         params, grads (n_params,); parts may be updated side by side.
         """
@@ -58,22 +58,21 @@ class AdamW:
         self, p: Array, grad: Array, piece: slice, lr: float, scale: float, decay: float
     ) -> None:
         xp, m, v = get_xp(p), self.m[piece], self.v[piece]
-        if scale != 1.0:
-            grad *= scale
         # m = beta1 m + (1 - beta1) grad;  v = beta2 v + (1 - beta2) grad^2
-        work = grad * (1.0 - self.beta1)
+        work = grad * (scale * (1.0 - self.beta1))
         m *= self.beta1
         m += work
-        grad *= grad
-        grad *= 1.0 - self.beta2
+        xp.multiply(grad, grad, out=work)
+        work *= scale * scale * (1.0 - self.beta2)
         v *= self.beta2
-        v += grad
-        # p -= lr mhat / (sqrt(vhat) + eps), where mhat and vhat undo the start from zero
+        v += work
+        # p -= lr mhat / (sqrt(vhat) + eps), where mhat = m / (1 - beta1^t) and vhat = v / c^2 undo
+        # the start from zero: above and below are multiplied by c, which spares a pass
+        c = math.sqrt(1.0 - self.beta2**self.t)
         xp.sqrt(v, out=work)
-        work *= 1.0 / math.sqrt(1.0 - self.beta2**self.t)
-        work += self.eps
+        work += self.eps * c
         xp.divide(m, work, out=work)
-        work *= lr / (1.0 - self.beta1**self.t)
+        work *= lr * c / (1.0 - self.beta1**self.t)
         if decay:
             p *= 1.0 - lr * decay  # decoupled: the decay never enters m and v
         p -= work

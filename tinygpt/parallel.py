@@ -1,8 +1,10 @@
 """One training step, split over threads.
 
-Each worker runs the same forward and backward on its rows of the batch into a flat gradient of
-its own; then each worker adds up, and updates, its part of the flat arrays. With an all-reduce in
-place of the addition this is training on many machines.
+A batch that outweighs the model is split by rows: each worker runs the same forward and backward
+on its rows, into a flat gradient of its own. Under a model that outweighs the batch those
+gradients would be the largest arrays of all, so there one worker computes, and BLAS splits its
+products. Then each worker adds up, and updates, its part of the flat arrays. With an all-reduce
+in place of the addition this is training on many machines.
 """
 
 import math
@@ -10,10 +12,11 @@ import math
 import numpy as np
 
 from tinygpt.backend import Array
+from tinygpt.config import ModelConfig
 from tinygpt.errors import ConfigError
 from tinygpt.model import GPT, dropout_masks
 from tinygpt.optim import AdamW, clip_factor, squared_norm
-from tinygpt.params import views
+from tinygpt.params import parameter_count, views
 from tinygpt.threads import WorkerPool, default_workers
 
 
@@ -26,11 +29,21 @@ def cut(n: int, parts: int) -> list[range]:
     return [range(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
 
 
+def outweighs_the_model(rows: int, config: ModelConfig) -> bool:
+    """Does a batch of so many rows keep more numbers for backward than the model has parameters?
+
+    A block keeps about 16 for each channel of each token: LayerNorms 4, q, k, v and what attention
+    makes of them 4, the MLP 8.
+    """
+    kept = rows * config.block_size * 16 * config.n_embd * config.n_layer
+    return kept >= parameter_count(config)
+
+
 class TrainingStep:
     """Forward, backward, clipping and AdamW over one global batch.
 
-    `workers` 0 means one per core; never more than rows in a micro-batch, and one on a GPU. The
-    result is the same, bit for bit, for the same number of workers, and to rounding for another.
+    `workers` 0 means one per core, and on a GPU there is one. The result is the same, bit for bit,
+    for the same number of workers, and to rounding for another.
     `accumulate`: the global batch is worked through in so many micro-batches, to save memory.
     """
 
@@ -50,11 +63,13 @@ class TrainingStep:
                 f"the global batch has {rows} rows and accumulate is {accumulate}; "
                 "choose rows as a multiple of accumulate"
             )
-        workers = min(workers or default_workers(), rows // accumulate)
+        workers = 1 if model.xp is not np else workers or default_workers()
+        by_rows = outweighs_the_model(rows // accumulate, model.config)
+        shares = min(workers, rows // accumulate) if by_rows else 1
         self.model, self.optimizer = model, optimizer
         self.rows, self.clip, self.seed, self.accumulate = rows, clip, seed, accumulate
-        self.pool = WorkerPool(workers if model.xp is np else 1)
-        self._grads = [model.xp.zeros_like(model.flat) for _ in range(self.pool.n)]
+        self.pool = WorkerPool(workers, blas_threads=workers if shares == 1 else 1)
+        self._grads = [model.xp.zeros_like(model.flat) for _ in range(shares)]
         self._trees = [views(grad, model.config) for grad in self._grads]
 
     def __call__(self, x: Array, y: Array, *, lr: float, step: int) -> tuple[float, float]:
@@ -62,8 +77,8 @@ class TrainingStep:
 
         Where the loss or the norm is not finite, nothing is updated.
         """
-        model, optimizer, workers = self.model, self.optimizer, range(self.pool.n)
-        losses = self.pool.map(lambda w: self._gradients(w, x, y, step), workers)
+        model, optimizer = self.model, self.optimizer
+        losses = self.pool.map(lambda share: self._gradients(share, x, y, step), range(self.shares))
         parts = [slice(r.start, r.stop) for r in cut(len(model.flat), self.pool.n)]
         total = self._grads[0]
         norm = math.sqrt(sum(self.pool.map(self._add_up, parts)))
@@ -76,17 +91,22 @@ class TrainingStep:
             )
         return loss, norm
 
-    def _gradients(self, worker: int, x: Array, y: Array, step: int) -> float:
-        """This worker's rows of every micro-batch: the loss, gradients into its own flat array."""
+    @property
+    def shares(self) -> int:
+        """How many workers share the rows, each with a gradient of its own."""
+        return len(self._grads)
+
+    def _gradients(self, share: int, x: Array, y: Array, step: int) -> float:
+        """This share's rows of every micro-batch: the loss, gradients into its own flat array."""
         model, loss = self.model, 0.0
         for i, micro in enumerate(cut(self.rows, self.accumulate)):
-            mine = cut(len(micro), self.pool.n)[worker]
+            mine = cut(len(micro), self.shares)[share]
             rows = micro[mine.start : mine.stop]
             part = slice(rows.start, rows.stop)
             loss += model.loss_and_gradients(
                 x[part],
                 y[part],
-                self._trees[worker],
+                self._trees[share],
                 count=y.size,
                 masks=dropout_masks(
                     model.config, rows, x.shape[1], seed=self.seed, step=step, like=model.flat
@@ -96,7 +116,7 @@ class TrainingStep:
         return loss
 
     def _add_up(self, part: slice) -> float:
-        """Add every worker's gradients of this part into the first's; its sum of squares."""
+        """Add every share's gradients of this part into the first's; its sum of squares."""
         total = self._grads[0][part]
         for grad in self._grads[1:]:
             total += grad[part]

@@ -79,12 +79,13 @@ def blas_threads(n: int) -> Iterator[None]:
 class WorkerPool:
     """`n` threads, the caller's among them, each with a one-thread BLAS, until `close()`.
 
-    The others wait at queues, so that waking them takes microseconds.
+    The others wait at queues, so that waking them takes microseconds. `blas_threads` above 1 is
+    for a pool whose products come from one thread at a time.
     """
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, *, blas_threads: int = 1) -> None:
         self.n = n
-        self._blas = threadpool_limits(1)
+        self._blas = threadpool_limits(blas_threads)
         self._queues: list[SimpleQueue[Callable[[], None] | None]] = []
         for _ in range(n - 1):
             queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()

@@ -4,7 +4,8 @@ import numpy as np
 import oracles
 import pytest
 
-from tinygpt.ops import causal_attention_backward, causal_attention_forward
+from tinygpt.gradcheck import check_gradients
+from tinygpt.ops import attention, causal_attention_backward, causal_attention_forward
 
 
 def heads(seed, time, B=2, H=3, D=4):
@@ -47,6 +48,22 @@ def test_long_texts_equal_the_loops_too(Tq, Tk):
     q, k, v = heads(0, Tq, 1, 1, 2), heads(1, Tk, 1, 1, 2), heads(2, Tk, 1, 1, 2)
     y, _ = causal_attention_forward(q, k, v)
     np.testing.assert_allclose(y, oracles.causal_attention(q, k, v), rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("tile", [1, 2, 3])
+@pytest.mark.parametrize("past", [0, 2])
+def test_gradients_are_right_for_tiles_of_any_size(tile, past, monkeypatch):
+    """Seven queries: the last tile of two and of three is a part of one."""
+    monkeypatch.setattr(attention, "TILE", tile)
+    q, k, v, dy = heads(0, 7), heads(1, 7 + past), heads(2, 7 + past), heads(3, 7)
+    y, cache = causal_attention_forward(q, k, v)
+    np.testing.assert_allclose(y, oracles.causal_attention(q, k, v), rtol=1e-11, atol=1e-13)
+    reports = check_gradients(
+        lambda: float((causal_attention_forward(q, k, v)[0] * dy).sum()),
+        {"q": q, "k": k, "v": v},
+        dict(zip("qkv", causal_attention_backward(dy, cache), strict=True)),
+    )
+    assert all(report.error < 1e-8 for report in reports), reports
 
 
 def test_results_can_be_written_into_strided_views():

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from tinygpt.backend import Array, get_xp, row_sum
+from tinygpt.backend import Array, get_xp, row_blocks, row_sum
 from tinygpt.errors import ShapeError
-
-BLOCK = 1 << 18  # numbers of logits worked on at a time: what stays in the processor's cache
 
 
 def cross_entropy_forward(
@@ -30,12 +28,11 @@ def cross_entropy_forward(
     dlogits: Array = xp.empty_like(logits) if out is None else out
     z, dz, ids = logits.reshape(-1, V), dlogits.reshape(-1, V), ids.reshape(-1)
     scale = 1.0 / (len(z) if count is None else count)
-    block = max(1, BLOCK // V)
     loss = 0.0
-    for start in range(0, len(z), block):
-        p, right = dz[start : start + block], ids[start : start + block]
+    for block in row_blocks(len(z), V):
+        p, right = dz[block], ids[block]
         row = xp.arange(len(right))
-        xp.subtract(z[start : start + block], z[start : start + block].max(1)[:, None], out=p)
+        xp.subtract(z[block], z[block].max(axis=1, keepdims=True), out=p)
         loss -= float(p[row, right].sum())
         xp.exp(p, out=p)
         total = row_sum(p)
