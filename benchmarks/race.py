@@ -34,15 +34,19 @@ class Disagreement(Exception):
 
 
 class Contender(NamedTuple):
+    """`kernels`: the processor whose kernels OpenBLAS is to use, "" for the one that it finds."""
+
     name: str
     command: Sequence[str]
     keep_memory: bool = False
+    kernels: str = ""
 
 
-def environment(keep_memory: bool = False) -> dict[str, str]:
+def environment(keep_memory: bool = False, kernels: str = "") -> dict[str, str]:
     """What a contender is started with."""
     kept = {name: value for name, value in os.environ.items() if name not in NOT_A_USERS}
     kept |= {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    kept |= {"OPENBLAS_CORETYPE": kernels} if kernels else {}
     return kept | KEEP_MEMORY if keep_memory else kept
 
 
@@ -62,7 +66,7 @@ class Runner:
             stderr=errors,
             text=True,
             cwd=ROOT,
-            env=environment(contender.keep_memory),
+            env=environment(contender.keep_memory, contender.kernels),
         )
         os.close(errors)
 
@@ -156,6 +160,7 @@ def race(contenders: Sequence[Contender], *, rounds: int, steps: int) -> dict[st
                     "best": min(runner.times),
                     "median": statistics.median(runner.times),
                     "rss": runner.rss,
+                    "kernels": runner.contender.kernels,
                 }
     finally:
         for runner in runners:

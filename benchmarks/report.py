@@ -1,6 +1,8 @@
 """The suite's numbers as Markdown.
 
 python benchmarks/report.py [SUITE.json]
+
+First the bar, which the README shows: ours beside its fastest peer; then every race.
 """
 
 import json
@@ -15,8 +17,10 @@ TITLES = {
     "decode": "Decoding at GPT-2 124M: a token for each text",
     "verify": "Verification at GPT-2 124M: several tokens of one text, context 128",
     "prefill": "Prefill at GPT-2 124M: a prompt, and the logits of its end",
+    "int8": "int8 weights at GPT-2 124M: a token of one text",
     "start": "Start of a process to its first token, GPT-2 124M, warm",
 }
+PEERS = ("PyTorch", "Hugging Face")  # how their names begin
 HEADS = ("contender", "best ms", "median ms", "tokens/s", "time over tinygpt's", "share of peak")
 
 
@@ -25,18 +29,58 @@ def tables(found: dict[str, Any]) -> str:
     return "\n".join(_lines(found)) + "\n"
 
 
-def _lines(found: dict[str, Any]) -> Iterator[str]:
-    races, about = found["races"], found["machine"]
-    peaks = {
-        what: max(race[when][what] for race in races for when in ("before", "after"))
-        for what in ("gflops", "bandwidth")
-    }
+def bar(found: dict[str, Any]) -> Iterator[str]:
+    """Ours beside the fastest of its peers, a row for each race."""
+    about, peaks = found["machine"], _peaks(found["races"])
     yield (
-        f"{about['began']}, {about['processor']}, {about['cores']} cores, Python "
-        f"{about['python']}. Best of {found['rounds']} interleaved rounds, a process for each "
-        f"contender. Peaks seen in NumPy: {peaks['gflops']:.0f} GFLOP/s in matrix products, "
-        f"{peaks['bandwidth']:.0f} GB/s in products with a vector; shares are of these. "
-        "Peak memory is the whole process's, from its start."
+        f"{about['began']}, {about['processor']}, {about['cores']} cores, best of "
+        f"{found['rounds']} interleaved rounds. NumPy multiplies matrices at "
+        f"{peaks['gflops']:.0f} GFLOP/s here"
+        + "".join(
+            f" ({peak:.0f} with kernels for AVX2)" for what, peak in peaks.items() if " of " in what
+        )
+        + f", and reads them at {peaks['bandwidth']:.0f} GB/s."
+    )
+    yield "\n| | tinygpt ms | with AVX2 | fastest peer ms | | times as fast | with AVX2 | memory |"
+    yield "|---|---:|---:|---:|---|---:|---:|---:|"
+    for race in found["races"]:
+        ran = {name: r for name, r in race["contenders"].items() if "best" in r}
+        peers = [name for name in ran if name.startswith(PEERS)]
+        if OURS not in ran or not peers:
+            continue
+        peer = min(peers, key=lambda name: ran[name]["best"])
+        ours, theirs, avx2 = ran[OURS], ran[peer], ran.get(f"{OURS} with AVX2")
+        memory = [ran[name]["rss"] for name in peers if "rss" in ran[name]]
+        cells = (
+            f"{race['group']}: {race['name']}",
+            _ms(ours["best"]),
+            _ms(avx2["best"]) if avx2 else "",
+            _ms(theirs["best"]),
+            peer,
+            f"**{theirs['best'] / ours['best']:.2f}**",
+            f"{theirs['best'] / avx2['best']:.2f}" if avx2 else "",
+            f"{ours['rss'] / min(memory):.0%}" if memory else "",
+        )
+        yield f"| {' | '.join(cells)} |"
+
+
+def _ms(seconds: float) -> str:
+    return f"{1e3 * seconds:,.{0 if seconds > 0.1 else 1}f}"
+
+
+def _peaks(races: list[dict[str, Any]]) -> dict[str, float]:
+    """The highest that the machine reached before or after any race."""
+    seen = [race[when] for race in races for when in ("before", "after")]
+    return {what: max(peaks[what] for peaks in seen) for what in seen[0]}
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    races, about, peaks = found["races"], found["machine"], _peaks(found["races"])
+    yield from bar(found)
+    yield (
+        f"\nPython {about['python']}, a process for each contender. Shares are of the peaks above: "
+        "of the kernels used in matrix products, of the reading where a pass is bound by that. "
+        "Memory is the peak of the whole process, from its start."
     )
     if removed := about["removed from the environment"]:
         yield f"Removed from every contender's environment: {', '.join(removed)}."
@@ -68,8 +112,10 @@ def _row(name: str, result: dict[str, Any], race: dict[str, Any], peaks: dict[st
         return f"| {name} | did not run: {last:.120} " + "| " * len(HEADS) + "|"
     seconds = result["best"]
     ours = race["contenders"][OURS].get("best")
+    kernels = result.get("kernels")
     if race["flops"]:
-        share = f"{race['flops'] / seconds / 1e9 / peaks['gflops']:.0%}"
+        peak = peaks[f"gflops of {kernels}" if kernels else "gflops"]
+        share = f"{race['flops'] / seconds / 1e9 / peak:.0%}"
     else:
         share = f"{race['bytes'] / seconds / 1e9 / peaks['bandwidth']:.0%}" if race["bytes"] else ""
     cells = (

@@ -4,7 +4,7 @@
 
 `--python-torch` names the Python of an environment with benchmarks/requirements.txt in it; without
 one, only ours and plain NumPy run. Ours needs tinygpt[convert], for the weights that all begin
-with. The groups: train, decode, verify, prefill, start. Each race starts a process for every
+with. The groups: train, decode, verify, prefill, int8, start. Each race starts a process for every
 contender, checks that all compute the same numbers, then lets them take turns. The tables go to
 stdout and, with every number, to benchmarks/results/suite.md and suite.json. All of it takes about
 half an hour on two cores, 20 GB of memory and 2 GB of disk.
@@ -24,14 +24,20 @@ from typing import Any
 
 from race import NOT_A_USERS, ROOT, environment, first_output, race
 from report import tables
-from works import GROUPS, Places, Work, all_works
+from works import GROUPS, Places, Work, all_works, other_kernels
 
 
 def probe() -> dict[str, float]:
-    """The machine's peaks now, in a process of its own."""
+    """The machine's peaks now, each in a process of its own: with the kernels that OpenBLAS
+    chooses, and for "gflops of KERNELS" with others."""
     command = [sys.executable, ROOT / "benchmarks" / "probe.py", "--json"]
-    done = subprocess.run(command, env=environment(), capture_output=True, check=True)
-    return json.loads(done.stdout)
+    peaks: dict[str, float] = {}
+    for kernels in ("", *other_kernels()):
+        env = environment(kernels=kernels)
+        done = subprocess.run(command, env=env, capture_output=True, check=True)
+        found = json.loads(done.stdout)
+        peaks |= {f"gflops of {kernels}": found["gflops"]} if kernels else found
+    return peaks
 
 
 def processor() -> str:

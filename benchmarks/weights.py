@@ -4,7 +4,7 @@
 
 Writes FOLDER/model.safetensors, as Hugging Face's transformers name and lay out a GPT-2's arrays.
 For gpt2 the folder is complete, with a made-up vocabulary (bytes, then pairs of bytes), and beside
-it is FOLDER.h5, the same as a checkpoint of ours.
+it are FOLDER.h5, the same as a checkpoint of ours, and FOLDER-int8.h5.
 """
 
 import sys
@@ -26,10 +26,14 @@ def main() -> None:
         config = ModelConfig(**GPT2.config())
         pairs = [divmod(i, 256) for i in range(config.vocab_size - 257)]
         checkpoint = folder.with_suffix(".h5")
-        flat = GPT(config).flat
-        save_checkpoint(
-            checkpoint, config=config, flat=flat, tokenizer=BPETokenizer(pairs), state={}
-        )
+        flat, tokenizer = GPT(config).flat, BPETokenizer(pairs)
+        for path, dtype in (
+            (checkpoint, None),
+            (checkpoint.with_stem(f"{folder.name}-int8"), "int8"),
+        ):
+            save_checkpoint(
+                path, config=config, flat=flat, tokenizer=tokenizer, state={}, dtype=dtype
+            )
         to_gpt2(checkpoint, folder)
     else:
         config = ModelConfig(**TRAINING[name].config())

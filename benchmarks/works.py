@@ -7,13 +7,16 @@ from typing import NamedTuple
 from race import Contender
 from shapes import GPT2, TRAINING, decoding_bytes, training_flops
 
+from tinygpt.threads import blas_spares_small_products
+
 HERE = Path(__file__).resolve().parent
 PROMPT = "Once upon a time"
 
-GROUPS = ("train", "decode", "verify", "prefill", "start")
+GROUPS = ("train", "decode", "verify", "prefill", "int8", "start")
 DECODING = [(context, batch, 1) for batch in (1, 8) for context in (128, 512, 1000)]
 VERIFYING = [(128, 1, 4), (128, 1, 8)]
 PREFILL = (0, 1, 512)
+AVX2 = "Haswell"  # OpenBLAS's name for these kernels
 
 
 class Work(NamedTuple):
@@ -42,12 +45,19 @@ class Places(NamedTuple):
         return [self.torch, str(HERE / script), *map(str, arguments)]
 
 
+def other_kernels() -> list[str]:
+    """What OpenBLAS could use here instead of its choice: AVX2 where that is AVX-512. The peers'
+    library may multiply with the one or the other, so ours is raced with both."""
+    return [AVX2] if blas_spares_small_products() else []
+
+
 def all_works(places: Places) -> list[Work]:
     """Every race, in order."""
     passes = [_pass(places, "decode", *work) for work in DECODING]
     passes += [_pass(places, "verify", *work) for work in VERIFYING]
     passes += [_pass(places, "prefill", *PREFILL)]
-    return [*(_training(places, name) for name in TRAINING), *passes, _start(places)]
+    training = (_training(places, name) for name in TRAINING)
+    return [*training, *passes, _int8(places), _start(places)]
 
 
 def _training(places: Places, name: str) -> Work:
@@ -61,6 +71,9 @@ def _training(places: Places, name: str) -> Work:
         Contender("tinygpt", places.ours("step.py", name)),
         Contender("NumPy, plain", places.ours("plain_step.py", name)),
     ]
+    for kernels in other_kernels():
+        command = places.ours("step.py", name)
+        contenders.append(Contender("tinygpt with AVX2", command, kernels=kernels))
     for title, (mode, keep_memory) in peers.items():
         command = places.theirs("torch_step.py", name, weights, mode)
         contenders.append(Contender(title, command, keep_memory))
@@ -78,6 +91,9 @@ def _training(places: Places, name: str) -> Work:
 def _pass(places: Places, group: str, context: int, batch: int, tokens: int) -> Work:
     numbers, weights = (context, batch, tokens), places.weights / "gpt2"
     contenders = [Contender("tinygpt", places.ours("decode.py", *numbers))]
+    for kernels in other_kernels():
+        command = places.ours("decode.py", *numbers)
+        contenders.append(Contender("tinygpt with AVX2", command, kernels=kernels))
     for title, mode in {"PyTorch": "eager", "PyTorch compiled": "compiled"}.items():
         command = places.theirs("torch_decode.py", *numbers, weights, mode)
         contenders.append(Contender(title, command, keep_memory=True))
@@ -99,6 +115,18 @@ def _pass(places: Places, group: str, context: int, batch: int, tokens: int) -> 
         flops=training_flops(GPT2._replace(B=1, T=tokens, vocab_size=0)) / 3 if reading else 0.0,
         bytes=0.0 if reading else decoding_bytes(GPT2, context, batch),
     )
+
+
+def _int8(places: Places) -> Work:
+    context, float32, int8 = 128, places.weights / "gpt2.h5", places.weights / "gpt2-int8.h5"
+    contenders = []
+    for threads, those in ((0, ""), (1, ", one thread")):
+        for title, file in {"tinygpt": float32, "tinygpt int8": int8}.items():
+            dtype = "int8" if file is int8 else "float32"
+            command = places.ours("decode.py", context, 1, 1, file, dtype, threads)
+            contenders.append(Contender(title + those, command))
+    size = decoding_bytes(GPT2, context, 1)
+    return Work("int8", f"context {context}, batch 1", contenders, tokens=1, steps=8, bytes=size)
 
 
 def _start(places: Places) -> Work:

@@ -67,22 +67,27 @@ def test_contenders_do_not_see_what_a_users_machine_has_not(bench, monkeypatch):
     race = bench("race")
     assert "OPENBLAS_CORETYPE" not in race.environment()
     assert "MALLOC_TOP_PAD_" in race.environment(keep_memory=True)
+    assert race.environment(kernels="Zen")["OPENBLAS_CORETYPE"] == "Zen"
 
 
 def test_the_tables_show_ratios_shares_and_failures(bench):
-    peaks = {"gflops": 200.0, "bandwidth": 40.0}
+    peaks = {"gflops": 200.0, "bandwidth": 40.0, "gflops of Haswell": 100.0}
     race = {"group": "train", "name": "toy", "tokens": 100, "flops": 1e11, "bytes": 0.0}
     race |= {"before": peaks, "after": peaks, "load": 0.5, "difference": 1e-6}
     race["contenders"] = {
         "tinygpt": {"best": 1.0, "median": 1.1, "rss": 10.0},
-        "peer": {"best": 1.5, "median": 1.6, "rss": 20.0},
+        "tinygpt with AVX2": {"best": 1.2, "median": 1.3, "rss": 10.0, "kernels": "Haswell"},
+        "PyTorch": {"best": 1.5, "median": 1.6, "rss": 20.0},
         "absent": {"error": "No module named 'torch'"},
     }
     about = {"began": "now", "processor": "P", "cores": 2, "python": "3"}
     machine = about | {"removed from the environment": ["OPENBLAS_CORETYPE"]}
-    text = bench("report").tables({"machine": machine, "rounds": 1, "races": [race]})
+    found = {"machine": machine, "rounds": 1, "races": [race]}
+    text = bench("report").tables(found)
     assert "| tinygpt | 1,000.0 | 1,100.0 | 100 | 1.00 | 50% | 10 |" in text
-    assert "| peer | 1,500.0 | 1,600.0 | 67 | 1.50 | 33% | 20 |" in text
+    assert "| tinygpt with AVX2 | 1,200.0 | 1,300.0 | 83 | 1.20 | 83% | 10 |" in text
+    assert "| train: toy | 1,000 | 1,200 | 1,500 | PyTorch | **1.50** | 1.25 | 50% |" in text
+    assert "| PyTorch | 1,500.0 | 1,600.0 | 67 | 1.50 | 33% | 20 |" in text
     assert "| absent | did not run: No module named 'torch' |" in text
     assert "OPENBLAS_CORETYPE" in text
 

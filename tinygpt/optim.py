@@ -8,7 +8,7 @@ import numpy as np
 from tinygpt.backend import Array, get_xp
 from tinygpt.config import TrainConfig
 
-PIECE = 1 << 16  # parameters updated at a time: few enough to stay in the processor's cache
+PIECE = 1 << 17  # parameters updated at a time: few enough to stay in the processor's cache
 
 
 class AdamW:
