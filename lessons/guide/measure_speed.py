@@ -248,7 +248,7 @@ def main() -> None:
     began = time.perf_counter()
     probes = [(gflops(), bandwidth())]
     model = GPT(TRY if args.small else GPT2)
-    measured = {
+    measured: dict[str, Any] = {
         "machine": machine(),
         "model": "random weights in " + ("a tiny shape" if args.small else "GPT-2's shape, 124 M"),
         "ms a token": lengths(model),

@@ -153,6 +153,9 @@ CASES = [  # length of the prompt, new ids: inside the window of 8, up to it, pa
 ]  # fmt: skip
 
 
+MOVED = ": when the window moves on, every position changes, so the cache has to be filled anew"
+
+
 def generate_cached_is_right(f: Candidate) -> None:
     rng = np.random.default_rng(3)
     prompts = [[int(i) for i in rng.integers(0, SMALL.vocab_size, start)] for start, _ in CASES]
@@ -168,8 +171,14 @@ def generate_cached_is_right(f: Candidate) -> None:
         expect(bool(model.texts), "it never calls model.forward", f, yours=got)
         _the_model_read_the_text(f, model, [*prompt, *map(int, got)], len(prompt))
         right = generate_plain(small_model(), prompt, n)
-        expect(got == right, "the model read the right text, and another id was taken: it is the "
-               "argmax of the logits of the last position", f, yours=got, right=right)  # fmt: skip
+        first = next((i for i in range(n) if got[i] != right[i]), n)
+        sentence = (
+            f"id {first} is wrong{MOVED}"
+            if len(prompt) + first > SMALL.block_size
+            else "the model read the right text, and another id was taken: it is the argmax of the "
+            "logits of the last position"
+        )
+        expect(first == n, sentence, f, yours=got, right=right)
     for prompt, (start, n) in zip(prompts, CASES, strict=True):
         model = small_model()
         f(model, [*prompt], n)
@@ -194,10 +203,7 @@ def _the_model_read_the_text(
         sentence = "the text once, from its beginning to its end"
         if length > size:
             del facts["read"]  # keys may have been moved by hand
-            sentence = (
-                "what it should: when the window moves on, every position changes, so the cache "
-                "has to be filled anew"
-            )
+            sentence = f"what it should{MOVED}"
         expect(False, f"before id {call} the model has not read {sentence}", f, **facts)
 
 
