@@ -13,11 +13,9 @@ import math
 from pathlib import Path
 
 import numpy as np
-from style import (BLUE, COLOURS, GREY, RED, draw_curves, draw_heatmap, draw_map, new_figure,
-                   picture, titles)  # fmt: skip
+from style import BLUE, GREY, RED, draw_curves, draw_heatmap, draw_map, new_figure, picture, titles
 
-import tinygpt
-from tinygpt import check, int8, ops
+from tinygpt import GPT, check, int8, load_model, ops
 from tinygpt.kv_cache import KVCache
 from tinygpt.lesson_checks import c13, find_check
 from tinygpt.threads import WorkerPool
@@ -59,7 +57,7 @@ def generate_plain(model, ids, n):
     return known[len(ids) :]
 
 
-model, tokenizer = tinygpt.load_model()
+model, tokenizer = load_model()
 prompt = [tokenizer.eot_id, *tokenizer.encode("In my grandmother's day, Ivy the nosy pig lived")]
 counting = c13.CountingGPT(model.config, model.flat)  # the same model; it counts
 print(tokenizer.decode(generate_plain(counting, prompt, 30)))
@@ -375,32 +373,25 @@ check("13.generate_cached", generate_cached)
 
 # %%
 peak, band = (max(speed[unit].values()) for unit in ("GFLOP/s", "GB/s"))
-works, line = speed["works"], speed["products"]
 figure, axes = new_figure(9.5, 4.4)
 x = np.array([0.4, peak / band, 400])
 axes.loglog(x, np.minimum(peak, x * band), color=GREY, linewidth=3)
-axes.loglog(np.array(line["rows"]) / 2, line["GFLOP/s"], "o:", color=BLUE, markersize=4)
-for colour, (name, work) in zip((*COLOURS, GREY), works.items(), strict=True):
-    at = (work["tokens"] / 2, work["GFLOP/s"])
-    axes.loglog(*at, "D", color=colour, markersize=9)
-    axes.annotate(f"  {name}", at, fontsize=11, color=colour, va="top")
-axes.text(0.42, peak, f"{peak:.0f} GFLOP/s, {band:.0f} GB/s", fontsize=11, va="bottom")
-titles(axes, "One token lies on the slope, training under the flat roof",
-       "operations per byte of weights (tokens in a pass / 2)", "GFLOP/s")  # fmt: skip
+axes.loglog(np.array(speed["products"]["rows"]) / 2, speed["products"]["GFLOP/s"], "o:", color=BLUE)
+for name, work in speed["works"].items():
+    x, y, ms = work["tokens"] / 2, work["GFLOP/s"], work["ms"]
+    axes.loglog(x, y, "D", color=RED, markersize=9)
+    axes.annotate(f"  {name}", (x, y), fontsize=11, va="top")
+    print(f"{name:20} {ms:7.1f} ms, {ms / work['tokens']:6.2f} a token, {y / peak:4.0%} of the peak,"
+          f" {y / min(peak, x * band):4.0%} of the roof")  # fmt: skip
+title = f"The roof: {peak:.0f} GFLOP/s, {band:.0f} GB/s. One token lies on its slope"
+titles(axes, title, "operations per byte of weights", "GFLOP/s")
 picture(figure, "grey roof; blue dots: one product of N rows; diamonds: the works of a GPT")
 
 # %% [markdown]
-# Grey: the roof, from the two speeds that `tinygpt/probe.py` measured. Blue dots: one product of `N` rows and a matrix that does not fit into the processor's cache. Diamonds: whole
-# passes of a GPT, int8 (below) above the slope, because it reads a byte where the others read four. The same as numbers:
-
-# %%
-for name, work in works.items():
-    share, read = work["GFLOP/s"] / peak, 4 * work["GFLOP/s"] / 2 / work["tokens"] / band
-    print(f"{name:20} {work['ms']:8.1f} ms a pass {work['ms'] / work['tokens']:7.2f} ms a token "
-          f"{share:4.0%} of the peak {read:5.0%} of the bandwidth")  # fmt: skip
-
-# %% [markdown]
-# (The last column counts each weight once, as 4 bytes.) So a second text beside the first is nearly free, as long as the weights are most of what is read; the caches are not shared. Eight texts of
+# Grey: the roof, from the two speeds that `tinygpt/probe.py` measured (of products of two large matrices, and of a matrix and a vector). Blue dots: a product of `N` rows and a matrix that does not fit into the processor's cache. Diamonds: whole
+# passes of a GPT, at half as many operations per byte as they have tokens. int8 (below) is drawn where float32 stands, and so above the roof: it reads one byte where float32 reads four.
+#
+# So a second text beside the first is nearly free, as long as the weights are most of what is read; the caches are not shared. Eight texts of
 # 1000 tokens in GPT-2 read `8 · 75` MB of keys and values beside 498 MB of weights: no longer free.
 #
 # "Eight texts, plain" lie far below the slope. For more than one row OpenBLAS first copies the matrix into an order of its own, and that takes longer than the product; tinygpt lays the weights out once as **panels**, strips
@@ -450,26 +441,15 @@ print("x * np.sqrt(2)      ", (x * np.sqrt(2)).dtype)
 print("x + np.arange(3)    ", (x + np.arange(3)).dtype)
 print("x + np.full(3, -1.0)", (x + np.full(3, -1.0)).dtype)
 print("x.mean() * x        ", (x.mean() * x).dtype)
+for name, times in speed["ms of an operation"].items():
+    print(f"\n{name}, ms on one thread")
+    for way, ms in times.items():
+        print(f"{ms:8.2f}  {way}")
 
 # %% [markdown]
 # A Python number takes the array's type. `np.sqrt(2)` is a float64 of NumPy, `np.arange` has int64 (float32 and int64 make float64), `np.full` and `np.zeros` make float64 unless
-# told otherwise: that is how the mask of attention turns a whole model into float64. What the habits are worth:
-
-# %%
-figure, two = new_figure(9.5, 3.0, columns=2)
-for axes, name, title in zip(
-    two, ("softmax", "gelu"), ("Softmax of 3072 rows of 64", "GELU of 768 rows of 512"), strict=True
-):
-    times = speed["ms of an operation"][name]
-    axes.barh(list(times)[::-1], list(times.values())[::-1], color=BLUE, height=0.6)
-    for y, ms in enumerate(list(times.values())[::-1]):
-        axes.text(ms, y, f" {ms:.2g}", va="center", fontsize=11)
-    axes.set_xscale("log")
-    axes.margins(x=0.25)
-    titles(axes, title, "ms on one thread (each grid step is ten times)")
-picture(figure, "the same result: loops cost tens of times as much, and so does x to the power 3")
-
-# %% [markdown]
+# told otherwise: that is how the mask of attention turns a whole model into float64. Below: the same result in several ways, a softmax of 3072 rows of 64 numbers and a GELU of 768 rows of 512.
+#
 # ## Two threads, outside the maths
 #
 # NumPy lets go of Python's lock inside its loops and products, so Python threads really run side by side. BLAS has threads of its own, but they only help inside products. By hand: of a training step
@@ -485,7 +465,7 @@ picture(figure, "the same result: loops cost tens of times as much, and so does 
 
 # %%
 ids = np.stack([text[:40], text[8:48]])  # (2, 40): a batch of two rows
-both, *halves = (tinygpt.GPT(model.config, np.zeros_like(model.flat)) for _ in range(3))
+both, *halves = (GPT(model.config, np.zeros_like(model.flat)) for _ in range(3))
 model.loss_and_gradients(ids[:, :-1], ids[:, 1:], both.params)
 
 
