@@ -1,11 +1,10 @@
 # %% [markdown]
 # # 13 · Speed
 #
-# You will make a GPT write a token in the same time however long the text is, with a cache of keys and values, and prove
-# that not one token changes. Then you will learn what a machine's time goes into, and so which changes pay.
+# You will make a GPT write a token in the same time however long the text is, with a cache of keys and values, and prove that not one token
+# changes. Then you will learn what a machine's time goes into, and so which changes pay.
 #
-# 40 minutes. You need: [08](08_attention.ipynb) (attention), lesson 09 (the block and the GPT),
-# [12](12_sampling.ipynb) (choosing the next token).
+# 40 minutes. You need: [08](08_attention.ipynb) (attention), lesson 09 (the block and the GPT), [12](12_sampling.ipynb) (choosing the next token).
 
 # %%
 import json
@@ -25,8 +24,8 @@ np.set_printoptions(precision=3, suppress=True)
 draw_map("speed")
 
 # %% [markdown]
-# The orange box is this lesson. Its pictures of times were drawn from a measurement on one machine, which the next cell names; the file
-# is `guide/speed.json`, the program `guide/measure_speed.py`. Yours will have other figures and, most likely, the same shapes of curves.
+# The orange box is this lesson. Its pictures of times were drawn from a measurement on one machine, which the next cell names; the file is
+# `guide/speed.json`, the program `guide/measure_speed.py`. Yours will have other figures and, most likely, the same shapes of curves.
 
 # %%
 speed = json.loads(Path("guide/speed.json").read_text(encoding="utf-8"))
@@ -64,8 +63,8 @@ print(tokenizer.decode(generate_plain(counting, prompt, 30)))
 print("prompt:", len(prompt), "ids; positions that the model computed:", counting.positions)
 
 # %% [markdown]
-# Each call computes *every* position of the text, from the embedding to the last block, and all of it but the last position was
-# computed in the call before. With a prompt of `P` ids and `n` new ones:
+# Each call computes *every* position of the text, from the embedding to the last block, and all of it but the last position was computed in the
+# call before. With a prompt of `P` ids and `n` new ones:
 #
 # ```text
 # plain    P + (P + 1) + … + (P + n − 1) = n·P + n(n − 1)/2           sum of an arithmetic series
@@ -86,15 +85,15 @@ for axes, table, title in (
     draw_heatmap(axes, table, [f"new id {i}" for i in range(5)], list("0123456"), form="")
     for i in range(7):
         axes.axvline(i - 0.5, color="white", linewidth=2)
-        axes.axhline(i - 0.5, color="white", linewidth=2)
+        axes.axhline(min(i, 4) - 0.5, color="white", linewidth=2)
     titles(axes, title, "position")
 picture(figure, "left: every call computes its whole row; right: the prompt, then the diagonal")
 
 # %% [markdown]
 # ## By hand: what has to be kept
 #
-# Only attention looks at other positions, so ask it what it needs. The three words of lesson 08, `T = 3`, `D = 4`; "the cat" is read, and
-# "sat" is new:
+# Only attention looks at other positions, so ask it what it needs. The three words of lesson 08, `T = 3`, `D = 4`; "the cat" is read, and "sat" is
+# new:
 #
 # ```text
 # kept     keys of "the", "cat"   [2,0,0,0] [0,2,0,0]       values  [1,0,0,0] [0,2,0,0]
@@ -103,8 +102,8 @@ picture(figure, "left: every call computes its whole row; right: the prompt, the
 # result   0.245·[1,0,0,0] + 0.665·[0,2,0,0] + 0.090·[0,0,3,1] = [0.245, 1.330, 0.270, 0.090]
 # ```
 #
-# That is the row "sat" of lesson 08. Needed from the past: its *keys and values*. Not needed: its queries; they asked for their own
-# positions. So keys and values are kept, in a **KV cache** (K for key, V for value), and each new word appends its own:
+# That is the row "sat" of lesson 08. Needed from the past: its *keys and values*. Not needed: its queries; they asked for their own positions. So
+# keys and values are kept, in a **KV cache** (K for key, V for value), and each new word appends its own:
 
 # %%
 q = np.array([[0.0, 1, 0, 0], [1, 0, 0, 0], [1, 2, 0, 0]])
@@ -131,12 +130,12 @@ for t, word in enumerate(["the", "cat", "sat"]):
 # so          x_{l+1}[t] depends on ids[0] … ids[t]              the claim for l + 1
 # ```
 #
-# So `k_l[j]` and `v_l[j]` depend on nothing after `j`: computed once, they stay right for as long as the text grows *at its end*, and as
-# long as *places do not change*. Keep the second condition in mind.
+# So `k_l[j]` and `v_l[j]` depend on nothing after `j`: computed once, they stay right for as long as the text grows *at its end*, and as long as
+# *places do not change*. Keep the second condition in mind.
 #
-# The price is memory: 2 vectors (key, value) of `C` numbers, in each of `L` blocks, for each position. GPT-2 (`L = 12`, `C = 768`, 1024
-# positions) in float32: `2 · 12 · 768 · 1024 · 4` bytes = 75.5 MB. And work per token is not *quite* constant: the new query meets `t` keys in
-# each block, `4·L·C·t` operations, beside the two for every weight. At position 1000 of GPT-2 that is 37 million beside 247 million.
+# The price is memory: 2 vectors (key, value) of `C` numbers, in each of `L` blocks, for each position. GPT-2 (`L = 12`, `C = 768`, 1024 positions)
+# in float32: `2 · 12 · 768 · 1024 · 4` bytes = 75.5 MB. And work per token is not *quite* constant: the new query meets `t` keys in each block,
+# `4·L·C·t` operations, beside the two for every weight. At position 1000 of GPT-2 that is 37 million beside 247 million.
 #
 # ## Several new positions: where is the triangle?
 #
@@ -149,8 +148,8 @@ for t, word in enumerate(["the", "cat", "sat"]):
 # query 1 = pos. 4   0   0   0   0   0                     query 1      0   0  −∞  −∞  −∞
 # ```
 #
-# **Predict.** Someone keeps `np.triu(…, k=1)` from lesson 08 and only makes it `(S, T)`, the right table. For which `S` does it work? And what
-# does the new word see with `S = 1`?
+# **Predict.** Someone keeps `np.triu(…, k=1)` from lesson 08 and only makes it `(S, T)`, the right table. For which `S` does it work? And what does
+# the new word see with `S = 1`?
 
 
 # %%
@@ -164,9 +163,9 @@ def mask_from_the_upper_left(q, k, v):
 check("13.attention_with_past", mask_from_the_upper_left)
 
 # %% [markdown]
-# It works for `S = T`: in training, and while the prompt is read. Then every new word sees key 0 and nothing else: a model whose loss is
-# perfect writes nonsense from the second word on. No error, no wrong shape. (PyTorch's `is_causal=True` means the upper left triangle,
-# FlashAttention since 2.1 the lower right one: people move code from one to the other and meet exactly this.)
+# It works for `S = T`: in training, and while the prompt is read. Then every new word sees key 0 and nothing else: a model whose loss is perfect
+# writes nonsense from the second word on. No error, no wrong shape. (PyTorch's `is_causal=True` means the upper left triangle, FlashAttention since
+# 2.1 the lower right one: people move code from one to the other and meet exactly this.)
 #
 # ## Exercise 1: attention with a past
 #
@@ -186,8 +185,8 @@ check("13.attention_with_past", attention_with_past)
 #
 # ## The whole model with a cache
 #
-# The forward pass of lesson 09, with two changes. It gets only the new ids, so somebody has to say at which `places` they stand; and each
-# block appends its new keys and values to what `past` has for it. `ops.causal_attention_forward` puts the triangle where it belongs.
+# The forward pass of lesson 09, with two changes. It gets only the new ids, so somebody has to say at which `places` they stand; and each block
+# appends its new keys and values to what `past` has for it. `ops.causal_attention_forward` puts the triangle where it belongs.
 
 
 # %%
@@ -226,8 +225,8 @@ print("cached equals plain:", gap < 1e-4, "   keys of block 0:", past[0][0].shap
 #
 # ## What breaks: positions that restart at 0
 #
-# The most frequent mistake with caches. The model gets one new id, so `len(ids)` is 1, and the line `wpe[: len(ids)]`, which was right in
-# lesson 09, gives it place 0.
+# The most frequent mistake with caches. The model gets one new id, so `len(ids)` is 1, and the line `wpe[: len(ids)]`, which was right in lesson
+# 09, gives it place 0.
 #
 # **Predict.** The keys and values of the past are all there. How bad can one wrong place be?
 
@@ -248,14 +247,14 @@ print("right:  ", write(44, restart=False))
 print("restart:", write(44, restart=True))
 
 # %% [markdown]
-# Worse with every word. The first new id is right (the prompt's places were), the next words still lean on the prompt, but every new key says
-# "I stand at the very beginning", so heads that look at the word before find nothing there, and the text ends in a stutter. Training never shows
-# it, for training has no cache; a test that compares *cached with plain* does, at the second token.
+# Worse with every word. The first new id is right (the prompt's places were), the next words still lean on the prompt, but every new key says "I
+# stand at the very beginning", so heads that look at the word before find nothing there, and the text ends in a stutter. Training never shows it,
+# for training has no cache; a test that compares *cached with plain* does, at the second token.
 #
 # ## Past the window
 #
-# The model has `block_size` places, and the text grows on: it has to read a **window**, the end of the text. Then the second condition breaks: if the
-# window moves on by one id, *every* id in it gets another place, hence another `x_0`, hence other keys. All that the cache holds is wrong. To
+# The model has `block_size` places, and the text grows on: it has to read a **window**, the end of the text. Then the second condition breaks: if
+# the window moves on by one id, *every* id in it gets another place, hence another `x_0`, hence other keys. All that the cache holds is wrong. To
 # fill it anew at every id would cost `W = block_size` positions for each: the cache would be of no use. So let the window move in **hops** of `h`
 # ids, and fill the cache once in `h` ids. By hand, `W = 8`, `h = 2`:
 #
@@ -266,8 +265,8 @@ print("restart:", write(44, restart=True))
 # computed             1     1     7     1     7     1     7         the whole window when it has moved, else 1
 # ```
 #
-# In every `h` ids it is `W − h + 1` once and `h − 1` times 1: together `W`, so `W / h` positions for an id, whatever the length. tinygpt takes
-# `h = W / 4`: 4 positions an id, and the model always sees at least three quarters of its window (to be exact, `W − h + 1` ids).
+# In every `h` ids it is `W − h + 1` once and `h − 1` times 1: together `W`, so `W / h` positions for an id, whatever the length. tinygpt takes `h =
+# W / 4`: 4 positions an id, and the model always sees at least three quarters of its window (to be exact, `W − h + 1` ids).
 
 
 # %%
@@ -316,8 +315,8 @@ check("13.generate_cached", cache_that_rolls)
 
 # %% [markdown]
 # Every new id gets the last place, `W − 1`, and so did the one before it: soon all the cache claims to stand at `W − 1`. (Each old key also
-# remembers ids that have left the window: it was made when they were in sight.) Nothing fails, no shape is wrong, and before the window is full everything
-# is right: a short test passes. The check goes past the window. With *relative* positions, which are put into the scores and not into
+# remembers ids that have left the window: it was made when they were in sight.) Nothing fails, no shape is wrong, and before the window is full
+# everything is right: a short test passes. The check goes past the window. With *relative* positions, which are put into the scores and not into
 # `x_0`, a rolling cache can be made to work: see Xiao et al. below.
 #
 # ## Exercise 2: generate with a cache
@@ -332,8 +331,8 @@ check("13.generate_cached", cache_that_rolls)
 # | `kv.lengths[:] = 0` | forget them all |
 # | `model.forward(ids, kv=kv, last=1)` | reads `ids (1, S)` after what the cache holds, appends them to it, gives the last position's logits `(1, 1, V)` |
 #
-# Beware of the four mistakes that the check knows best: places that restart, a cache that rolls, the whole text given *beside* the cache, and a cache that is
-# made anew for every id. 15 minutes.
+# Beware of the four mistakes that the check knows best: places that restart, a cache that rolls, the whole text given *beside* the cache, and a
+# cache that is made anew for every id. 15 minutes.
 
 
 # %% tags=["exercise"]
@@ -349,7 +348,8 @@ check("13.generate_cached", generate_cached)
 # ## Why does one token take so long? The roofline
 #
 # A machine has two speeds: operations a second (**peak**) and bytes a second from memory (**bandwidth**). Suppose 200 GFLOP/s (200·10⁹ operations a
-# second) and 40 GB/s. A matrix `w` of 768 × 3072 weights has 2.36 million of them, 9.4 MB in float32. Multiply it by `N` rows, two operations (times, plus) a weight and row:
+# second) and 40 GB/s. A matrix `w` of 768 × 3072 weights has 2.36 million of them, 9.4 MB in float32. Multiply it by `N` rows, two operations
+# (times, plus) a weight and row:
 #
 # ```text
 # N rows                     1          8          10         512
@@ -368,13 +368,14 @@ check("13.generate_cached", generate_cached)
 # operations / bytes = 2·N·weights / (4·weights) = N / 2                   float32: 4 bytes a weight
 # ```
 #
-# Over the operations per byte this is a line that rises and then a flat one: a roof. The edge lies where both are equal, `N / 2 = peak / bandwidth`: here at 5, `N = 10`.
-# Training and reading a prompt (**prefill**) have hundreds of rows, one for each token; writing one token (**decoding**) has one.
+# Over the operations per byte this is a line that rises and then a flat one: a roof. The edge lies where both are equal, `N / 2 = peak /
+# bandwidth`: here at 5, `N = 10`. Training and reading a prompt (**prefill**) have hundreds of rows, one for each token; writing one token
+# (**decoding**) has one.
 #
 # **Predict** before you look: which of the four works comes near the flat roof, which lies on the slope, and which far below it?
 
 # %%
-peak, band = (max(speed[unit].values()) for unit in ("GFLOP/s", "GB/s"))
+peak, band = speed["roof"]["GFLOP/s"], speed["roof"]["GB/s"]
 figure, axes = new_figure(9.5, 4.4)
 x = np.array([0.4, peak / band, 400])
 axes.loglog(x, np.minimum(peak, x * band), color=GREY, linewidth=3)
@@ -382,35 +383,41 @@ axes.loglog(np.array(speed["products"]["rows"]) / 2, speed["products"]["GFLOP/s"
 for name, work in speed["works"].items():
     x, y, ms = work["tokens"] / 2, work["GFLOP/s"], work["ms"]
     axes.loglog(x, y, "D", color=RED, markersize=9)
-    axes.annotate(f"  {name}", (x, y), fontsize=11, va="top")
-    roof = min(peak, x * band)
-    print(f"{name:20} {ms:7.1f} ms, {y / peak:4.0%} of the peak, {y / roof:4.0%} of the roof")
-axes.xaxis.set_major_formatter("{x:g}")
+    axes.annotate(f"  {name}", (x, y), fontsize=11, va="bottom" if "int8" in name else "top")
+    print(
+        f"{name:20} {ms:7.1f} ms, {y / peak:4.0%} of peak, {y / min(peak, x * band):4.0%} of roof"
+    )
+for axis in (axes.xaxis, axes.yaxis):
+    axis.set_major_formatter("{x:g}")
 title = f"Under a roof of {peak:.0f} GFLOP/s and {band:.0f} GB/s: one token lies on its slope"
 titles(axes, title, "operations per byte of weights: half the tokens of a pass", "GFLOP/s")
 picture(figure, "grey roof; blue dots: one product of N rows; diamonds: the works of a GPT")
 
 # %% [markdown]
-# Grey: the roof, from the two speeds that `tinygpt/probe.py` measured (of products of two large matrices, and of a matrix and a vector). Blue dots: a product of `N` rows and a matrix that does not fit into the processor's cache. Diamonds: whole
-# passes of a GPT, at half as many operations per byte as they have tokens. int8 (below) is drawn where float32 stands, and so above the roof: it reads one byte where float32 reads four.
+# Grey: the roof, the best that the measurement saw of both speeds (in products of two large matrices, and of a matrix and a vector:
+# `tinygpt/probe.py`). Blue dots: a product of `N` rows and a matrix that does not fit into the processor's cache. Diamonds: whole passes of a GPT,
+# at half as many operations per byte as they have tokens. int8 (below) is drawn where float32 stands, and so above the roof: it reads one byte
+# where float32 reads four.
 #
-# So a second text beside the first is nearly free, as long as the weights are most of what is read; the caches are not shared. Eight texts of
-# 1024 tokens in GPT-2 read `8 · 75.5 = 604` MB of keys and values beside 498 MB of weights: no longer free.
+# So a second text beside the first is nearly free, as long as the weights are most of what is read; the caches are not shared. Eight texts of 1024
+# tokens in GPT-2 read `8 · 75.5 = 604` MB of keys and values beside 498 MB of weights: no longer free.
 #
-# "Eight texts, plain" lie far below the slope. For more than one row OpenBLAS first copies the matrix into an order of its own, and that takes longer than the product; tinygpt lays the weights out once as **panels**, strips
-# of 64 columns, with which a few rows make a product that is small enough to need no copy (`tinygpt/panels.py`).
+# "Eight texts, plain" lie far below the slope. For more than one row OpenBLAS first copies the matrix into an order of its own, and that takes
+# longer than the product; tinygpt lays the weights out once as **panels**, strips of 64 columns, with which a few rows make a product that is small
+# enough to need no copy (`tinygpt/panels.py`).
 #
 # ## Fewer bytes: int8
 #
-# If reading is what takes time, read less. **int8** keeps a weight as a whole number from −127 to 127, one byte, and one scale for each row of weights (those of one output):
-# `scale = max|row| / 127`, `q = round(row / scale)`, and back `row ≈ q · scale`. By hand, with the row `[0.5, −1.27, 0.024]`:
+# If reading is what takes time, read less. **int8** keeps a weight as a whole number from −127 to 127, one byte, and one scale for each row of
+# weights (those of one output): `scale = max|row| / 127`, `q = round(row / scale)`, and back `row ≈ q · scale`. By hand, with the row `[0.5, −1.27,
+# 0.024]`:
 #
 # ```text
 # scale = 1.27 / 127 = 0.01      q = round([50, −127, 2.4]) = [50, −127, 2]      back: [0.5, −1.27, 0.02]
 # ```
 #
-# No weight moves by more than half a scale. **Predict:** the model that comes with tinygpt has weights of 11.7 MB. How many in int8, and how far
-# do its probabilities of the next token move?
+# No weight moves by more than half a scale. **Predict:** the model that comes with tinygpt has weights of 11.7 MB. How many in int8, and how far do
+# its probabilities of the next token move?
 
 # %%
 row = int8.quantise(np.array([[0.5, -1.27, 0.024]], np.float32))
@@ -428,18 +435,19 @@ for t in np.flatnonzero(p32.argmax(-1) != p8.argmax(-1)):
     )
 
 # %% [markdown]
-# A little more than a quarter: biases, LayerNorm and positions stay float32. No probability moves by more than half a hundredth. Where the likeliest token is another, the tale is free: two tokens are
-# equally likely to the second digit, and a coin might as well choose.
+# A little more than a quarter: biases, LayerNorm and positions stay float32. No probability moves by more than half a hundredth. Where the
+# likeliest token is another, the tale is free: two tokens are equally likely to the second digit, and a coin might as well choose.
 #
-# NumPy has no fast product of int8, so `tinygpt/int8.py` expands 512 rows at a time into float32, in the processor's cache, multiplies and forgets them: memory moves a quarter of the bytes.
+# NumPy has no fast product of int8, so `tinygpt/int8.py` expands 512 rows at a time into float32, in the processor's cache, multiplies and forgets
+# them: memory moves a quarter of the bytes.
 #
 # ## Less Python, fewer arrays, no float64 by accident
 #
 # Three habits decide how fast NumPy code is.
 #
 # 1. **Vectorise**: one call on the whole array in place of a loop. A call costs about a microsecond before the first number is touched.
-# 2. **Few temporaries**: `0.5 * x * (1 + np.tanh(0.798 * (x + 0.045 * x * x * x)))` makes up to nine arrays, each written to memory and read again. `y *= x` works in place. And `x**3` calls a general
-#    power for every number: write `x * x * x`.
+# 2. **Few temporaries**: `0.5 * x * (1 + np.tanh(0.798 * (x + 0.045 * x * x * x)))` makes up to nine arrays, each written to memory and read again.
+# `y *= x` works in place. And `x**3` calls a general power for every number: write `x * x * x`.
 # 3. **No float64 by accident**: one float64 in a formula makes everything after it float64, twice the bytes, half the speed.
 #
 # **Predict** which of these five results are float32. `x` is.
@@ -457,21 +465,23 @@ for name, times in speed["ms of an operation"].items():
         print(f"{ms:8.2f}  {way}")
 
 # %% [markdown]
-# A Python number takes the array's type. `np.sqrt(2)` is a float64 of NumPy, `np.arange` has int64 (float32 and int64 make float64), `np.full` and `np.zeros` make float64 unless
-# told otherwise: that is how the mask of attention turns a whole model into float64. Below: the same result in several ways, a softmax of 3072 rows of 64 numbers and a GELU of 768 rows of 512.
+# A Python number takes the array's type. `np.sqrt(2)` is a float64 of NumPy, `np.arange` has int64 (float32 and int64 make float64), `np.full` and
+# `np.zeros` make float64 unless told otherwise: that is how the mask of attention turns a whole model into float64. Below: the same result in
+# several ways, a softmax of 3072 rows of 64 numbers and a GELU of 768 rows of 512.
 #
 # ## Two threads, outside the maths
 #
-# NumPy lets go of Python's lock inside its loops and products, so Python threads really run side by side. BLAS has threads of its own, but they only help inside products. By hand: of a training step
-# let products take 0.7, all else (GELU, LayerNorm, softmax, AdamW) 0.3:
+# NumPy lets go of Python's lock inside its loops and products, so Python threads really run side by side. BLAS has threads of its own, but they
+# only help inside products. By hand: of a training step let products take 0.7, all else (GELU, LayerNorm, softmax, AdamW) 0.3:
 #
 # ```text
 # BLAS with two threads          0.7 / 2 + 0.3     = 0.65      1.54 times as fast
 # the batch cut into two halves  0.7 / 2 + 0.3 / 2 = 0.50      2 times as fast (Amdahl's law: what is not split, stays)
 # ```
 #
-# So `tinygpt/parallel.py` gives each thread half of the rows, with a BLAS of one thread, for the whole of forward and backward, and adds up the gradients. That is right because the loss is a mean over rows:
-# its gradient is the sum of the rows' gradients, each divided by the count of the *whole* batch. **Predict:** what goes wrong if each half divides by its own count?
+# So `tinygpt/parallel.py` gives each thread half of the rows, with a BLAS of one thread, for the whole of forward and backward, and adds up the
+# gradients. That is right because the loss is a mean over rows: its gradient is the sum of the rows' gradients, each divided by the count of the
+# *whole* batch. **Predict:** what goes wrong if each half divides by its own count?
 
 # %%
 ids = np.stack([text[:40], text[8:48]])  # (2, 40): a batch of two rows
@@ -491,8 +501,8 @@ for name, ms in speed["ms of a training step"].items():
     print(f"{ms:6.1f} ms  {name}")
 
 # %% [markdown]
-# With its own count, each half's gradient would be twice too long, and so would their sum: the mistake of lesson 03. For *one* token there is no batch to cut, all the work is reading matrices, and there BLAS's own
-# threads are better.
+# With its own count, each half's gradient would be twice too long, and so would their sum: the mistake of lesson 03. For *one* token there is no
+# batch to cut, all the work is reading matrices, and there BLAS's own threads are better.
 #
 # ## The same code on a GPU
 #
@@ -505,13 +515,16 @@ for name, ms in speed["ms of a training step"].items():
 #     return e / e.sum(axis=-1, keepdims=True)
 # ```
 #
-# `tinygpt.load_model(device="gpu")` puts the weights there, and all of this lesson's code runs. Its roof is some hundred times higher and has the same shape, so one token is bound by memory there too (or by the time that Python needs to start so many small operations). Three traps: a
-# Python number from the GPU (`float(loss)`, `int(ids[0])`) waits for it to finish; random numbers are drawn on the host, so that results do not depend on the device; a mask is made with `xp`, not with `np`. Everything in which the two differ is in
-# `tinygpt/backend.py`; the tests run the same code on a strict double of CuPy, so they need no GPU.
+# `tinygpt.load_model(device="gpu")` puts the weights there, and all of this lesson's code runs. Its roof is some hundred times higher and has the
+# same shape, so one token is bound by memory there too (or by the time that Python needs to start so many small operations). Three traps: a Python
+# number from the GPU (`float(loss)`, `int(ids[0])`) waits for it to finish; random numbers are drawn on the host, so that results do not depend on
+# the device; a mask is made with `xp`, not with `np`. Everything in which the two differ is in `tinygpt/backend.py`; the tests run the same code on
+# a strict double of CuPy, so they need no GPU.
 #
 # ## Your machine
 #
-# **Predict**, then run: how many times as fast is the cache at 200 tokens with the small model? (This cell is saved without its output: it shows times.)
+# **Predict**, then run: how many times as fast is the cache at 200 tokens with the small model? (This cell is saved without its output: it shows
+# times.)
 
 # %% tags=["no-output"]
 import time
@@ -548,12 +561,16 @@ for name in ("13.attention_with_past", "13.generate_cached"):
 # %% [markdown]
 # ## Three lines to remember
 #
-# - Causality makes keys and values of the past final: keep them, and an id costs one position. Places must not change: when the window moves, fill the cache anew.
-# - Time is the larger of operations / peak and bytes / bandwidth. One token waits for memory; eight beside each other cost little more; int8 reads a quarter.
+# - Causality makes keys and values of the past final: keep them, and an id costs one position. Places must not change: when the window moves, fill
+# the cache anew.
+# - Time is the larger of operations / peak and bytes / bandwidth. One token waits for memory; eight beside each other cost little more; int8 reads
+# a quarter.
 # - Fast NumPy: whole arrays, few temporaries, `x*x*x`, float32 to the end, and threads around the maths.
 #
-# **You can now** write a cache and prove it right by *cached equals plain*, say of any piece of work which of the two speeds bounds it, and guess what a change will gain before you make it.
+# **You can now** write a cache and prove it right by *cached equals plain*, say of any piece of work which of the two speeds bounds it, and guess
+# what a change will gain before you make it.
 #
-# **To read.** Shazeer, *Fast transformer decoding* (2019): section 2.4 counts the bytes of decoding. Williams, Waterman and Patterson, *Roofline* (2009): section 3. Pope et al., *Efficiently scaling
-# transformer inference* (2022): section 2 on memory and compute. Dettmers et al., *LLM.int8()* (2022): section 2.1. Xiao et al., *Efficient streaming language models with attention sinks* (2023): section 3.2, a rolling cache. In the
-# library: `tinygpt/kv_cache.py`, `decoding.py`, `parallel.py`, `panels.py`, `int8.py`. Next: lesson 14, several tokens for the price of one.
+# **To read.** Shazeer, *Fast transformer decoding* (2019): section 2.4 counts the bytes of decoding. Williams, Waterman and Patterson, *Roofline*
+# (2009): section 3. Pope et al., *Efficiently scaling transformer inference* (2022): section 2 on memory and compute. Dettmers et al., *LLM.int8()*
+# (2022): section 2.1. Xiao et al., *Efficient streaming language models with attention sinks* (2023): section 3.2, a rolling cache. In the library:
+# `tinygpt/kv_cache.py`, `decoding.py`, `parallel.py`, `panels.py`, `int8.py`. Next: lesson 14, several tokens for the price of one.
