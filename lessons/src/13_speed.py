@@ -103,7 +103,8 @@ picture(figure, "left: every call computes its whole row; right: the prompt, the
 # ```
 #
 # That is the row "sat" of lesson 08. Needed from the past: its *keys and values*. Not needed: its queries; they asked for their own positions. So
-# keys and values are kept, in a **KV cache** (K for key, V for value), and each new word appends its own:
+# keys and values are kept, in a **KV cache** (K for key, V for value), and each new word appends its own. (The cache of lesson 03 is another thing:
+# it is kept for the way back, and here nobody goes back.)
 
 # %%
 q = np.array([[0.0, 1, 0, 0], [1, 0, 0, 0], [1, 2, 0, 0]])
@@ -221,7 +222,7 @@ gap = np.abs(np.concatenate(parts) - whole).max()
 print("cached equals plain:", gap < 1e-4, "   keys of block 0:", past[0][0].shape)
 
 # %% [markdown]
-# (Not bit for bit: BLAS adds up the products of one row and of many in another order.)
+# (Not bit for bit: **BLAS**, the library that multiplies matrices for NumPy, adds up the products of one row and of many in another order.)
 #
 # ## What breaks: positions that restart at 0
 #
@@ -267,6 +268,8 @@ print("restart:", write(44, restart=True))
 #
 # In every `h` ids it is `W − h + 1` once and `h − 1` times 1: together `W`, so `W / h` positions for an id, whatever the length. tinygpt takes `h =
 # W / 4`: 4 positions an id, and the model always sees at least three quarters of its window (to be exact, `W − h + 1` ids).
+#
+# **Predict** the numbers that the next cell prints for `cached`: a prompt of 3 ids, `W = 8`, `h = 2`, 13 new ids.
 
 
 # %%
@@ -286,7 +289,8 @@ for name, write_ids in (("plain", c13.generate_plain), ("cached", c13.generate_c
     print(f"{name:7} positions for each id:", np.diff(total, prepend=0))
 
 # %% [markdown]
-# Both read the same windows, so both write the same text. (`[1, 2, 3]` is the prompt: the first number is 3. The window is full at 8.)
+# Both read the same windows, so both write the same text. (The first call reads the prompt, 3 ids; then one id a call, until 8 are known; the ninth
+# id moves the window.)
 #
 # ## What breaks: a cache that rolls
 #
@@ -347,9 +351,9 @@ check("13.generate_cached", generate_cached)
 #
 # ## Why does one token take so long? The roofline
 #
-# A machine has two speeds: operations a second (**peak**) and bytes a second from memory (**bandwidth**). Suppose 200 GFLOP/s (200·10⁹ operations a
-# second) and 40 GB/s. A matrix `w` of 768 × 3072 weights has 2.36 million of them, 9.4 MB in float32. Multiply it by `N` rows, two operations
-# (times, plus) a weight and row:
+# A machine has two speeds: operations a second (**peak**) and bytes a second from memory (**bandwidth**). Suppose 200 GFLOP/s (200·10⁹
+# floating-point operations a second) and 40 GB/s. A matrix `w` of 768 × 3072 weights has 2.36 million of them, 9.4 MB in float32. Multiply it by
+# `N` rows, two operations (times, plus) a weight and row:
 #
 # ```text
 # N rows                     1          8          10         512
@@ -384,27 +388,26 @@ for name, work in speed["works"].items():
     x, y, ms = work["tokens"] / 2, work["GFLOP/s"], work["ms"]
     axes.loglog(x, y, "D", color=RED, markersize=9)
     axes.annotate(f"  {name}", (x, y), fontsize=11, va="bottom" if "int8" in name else "top")
-    print(
-        f"{name:20} {ms:7.1f} ms, {y / peak:4.0%} of peak, {y / min(peak, x * band):4.0%} of roof"
-    )
-for axis in (axes.xaxis, axes.yaxis):
-    axis.set_major_formatter("{x:g}")
+    share = y / min(peak, x * band)
+    print(f"{name:20} {ms:7.1f} ms, {y / peak:4.0%} of the peak, {share:4.0%} of the roof")
+axes.xaxis.set_major_formatter("{x:g}")
 title = f"Under a roof of {peak:.0f} GFLOP/s and {band:.0f} GB/s: one token lies on its slope"
 titles(axes, title, "operations per byte of weights: half the tokens of a pass", "GFLOP/s")
 picture(figure, "grey roof; blue dots: one product of N rows; diamonds: the works of a GPT")
 
 # %% [markdown]
 # Grey: the roof, the best that the measurement saw of both speeds (in products of two large matrices, and of a matrix and a vector:
-# `tinygpt/probe.py`). Blue dots: a product of `N` rows and a matrix that does not fit into the processor's cache. Diamonds: whole passes of a GPT,
-# at half as many operations per byte as they have tokens. int8 (below) is drawn where float32 stands, and so above the roof: it reads one byte
-# where float32 reads four.
+# `tinygpt/probe.py`). Blue dots: a product of `N` rows and a matrix that does not fit into the processor's own small, fast memory (its *cache*, the
+# third thing of that name). Diamonds: whole passes of a GPT. int8 (below) stands where float32 would: it reads one byte where float32 reads four,
+# so its own roof is higher.
 #
-# So a second text beside the first is nearly free, as long as the weights are most of what is read; the caches are not shared. Eight texts of 1024
-# tokens in GPT-2 read `8 · 75.5 = 604` MB of keys and values beside 498 MB of weights: no longer free.
+# **Batching.** Eight texts that are written side by side are eight rows: the second to the eighth cost little, as long as the weights are most of
+# what is read. The KV caches are not shared. Eight texts of 1024 tokens in GPT-2 read `8 · 75.5 = 604` MB of keys and values beside 498 MB of
+# weights: no longer free.
 #
-# "Eight texts, plain" lie far below the slope. For more than one row OpenBLAS first copies the matrix into an order of its own, and that takes
-# longer than the product; tinygpt lays the weights out once as **panels**, strips of 64 columns, with which a few rows make a product that is small
-# enough to need no copy (`tinygpt/panels.py`).
+# "Eight texts, plain" lie far below the slope. For more than one row OpenBLAS (NumPy's usual BLAS) first copies the matrix into an order of its
+# own, and that takes longer than the product; tinygpt lays the weights out once as **panels**, strips of 64 columns, with which a few rows make a
+# product that is small enough to need no copy (`tinygpt/panels.py`).
 #
 # ## Fewer bytes: int8
 #
@@ -471,8 +474,9 @@ for name, times in speed["ms of an operation"].items():
 #
 # ## Two threads, outside the maths
 #
-# NumPy lets go of Python's lock inside its loops and products, so Python threads really run side by side. BLAS has threads of its own, but they
-# only help inside products. By hand: of a training step let products take 0.7, all else (GELU, LayerNorm, softmax, AdamW) 0.3:
+# A **thread** is a line of work that runs beside others in one program. Of Python code only one thread runs at a time (a lock sees to that), but
+# NumPy lets go of the lock inside its loops and products, so there threads really run side by side. BLAS has threads of its own, but they only help
+# inside products. By hand: of a training step let products take 0.7, all else (GELU, LayerNorm, softmax, AdamW) 0.3:
 #
 # ```text
 # BLAS with two threads          0.7 / 2 + 0.3     = 0.65      1.54 times as fast
@@ -541,6 +545,9 @@ for _ in range(20):
 print({name: f"{ms:.2f} ms" for name, ms in best.items()})
 
 # %% [markdown]
+# It reads 200 positions or one, and yet it is not 200 times as fast: many rows use the arithmetic well, one row waits for memory, and Python needs
+# its few microseconds for each of some hundred calls, however little they do.
+#
 # ## The library's version beside yours
 #
 # | in the library | why | what it gains |
