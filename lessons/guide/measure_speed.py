@@ -116,7 +116,7 @@ def works_of_the_model(model: GPT, rounds: int) -> dict[str, dict[str, float]]:
     # attention's part of a token's operations is counted for the length that it has here
     shorter = ModelConfig(**{**vars_of(config), "block_size": T})
     counted = {  # tokens in a pass, operations
-        "train": (4 * T, 4 * T * flops_per_token(shorter)),
+        "training": (4 * T, 4 * T * flops_per_token(shorter)),
         "prefill": (prompt, forward_flops(config, prompt, prompt)),
         "one token": (1, one),
         "eight texts, plain": (texts, texts * one),
@@ -128,7 +128,7 @@ def works_of_the_model(model: GPT, rounds: int) -> dict[str, dict[str, float]]:
         small = stack.enter_context(with_workers(quantised(model)))
         ms = take_turns(
             {
-                "train": training(model, 4, T, CORES, stack),
+                "training": training(model, 4, T, CORES, stack),
                 "prefill": Work(read(model, prompt)),
                 "one token": Work(next_token(model, context)),
                 "eight texts, plain": Work(next_token(model, context, texts)),

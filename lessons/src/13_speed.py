@@ -127,7 +127,7 @@ for t, word in enumerate(["the", "cat", "sat"]):
 # l = 0       x_0[t] = wte[ids[t]] + wpe[t]                      one id and its place (lesson 07)
 # l to l + 1  LayerNorm, linear layers, GELU, residual           each position by itself (05, 06)
 #             attention at t sees k_l[j], v_l[j] for j <= t      causal (08)
-#             k_l[j], v_l[j] = linear layer of LayerNorm(x_l[j]) depends on ids[0] … ids[j]: the claim for l, and j <= t
+#             they are made from x_l[j]                          depends on ids[0] … ids[j]: the claim for l
 # so          x_{l+1}[t] depends on ids[0] … ids[t]              the claim for l + 1
 # ```
 #
@@ -320,8 +320,9 @@ check("13.generate_cached", cache_that_rolls)
 # %% [markdown]
 # Every new id gets the last place, `W − 1`, and so did the one before it: soon all the cache claims to stand at `W − 1`. (Each old key also
 # remembers ids that have left the window: it was made when they were in sight.) Nothing fails, no shape is wrong, and before the window is full
-# everything is right: a short test passes. The check goes past the window. With *relative* positions, which are put into the scores and not into
-# `x_0`, a rolling cache can be made to work: see Xiao et al. below.
+# everything is right: a short test passes. The check goes past the window. In a tale, the model goes round in circles soon after: "lit the stove,
+# and lit the stove, and lit the stove, and". With *relative* positions, which are put into the scores and not into `x_0`, a rolling cache can be
+# made to work: see Xiao et al. below.
 #
 # ## Exercise 2: generate with a cache
 #
@@ -389,7 +390,7 @@ for name, work in speed["works"].items():
     axes.loglog(x, y, "D", color=RED, markersize=9)
     axes.annotate(f"  {name}", (x, y), fontsize=11, va="bottom" if "int8" in name else "top")
     share = y / min(peak, x * band)
-    print(f"{name:20} {ms:7.1f} ms, {y / peak:4.0%} of the peak, {share:4.0%} of the roof")
+    print(f"{name:20} {ms:7.1f} ms a pass, {y / peak:4.0%} of the peak, {share:4.0%} of the roof")
 axes.xaxis.set_major_formatter("{x:g}")
 title = f"Under a roof of {peak:.0f} GFLOP/s and {band:.0f} GB/s: one token lies on its slope"
 titles(axes, title, "operations per byte of weights: half the tokens of a pass", "GFLOP/s")
@@ -434,12 +435,13 @@ print(f"largest change of a probability: {np.abs(p32 - p8).max():.3f}")
 for t in np.flatnonzero(p32.argmax(-1) != p8.argmax(-1)):
     a, b = p32[t].argsort()[-2:]  # in float32 the two likeliest
     print(
-        f"another: {tokenizer.decode([a])} {p32[t, a]:.3f}, {tokenizer.decode([b])} {p32[t, b]:.3f}"
+        f"near a tie: {tokenizer.decode([a])} {p32[t, a]:.3f}, {tokenizer.decode([b])} {p32[t, b]:.3f}"
     )
 
 # %% [markdown]
-# A little more than a quarter: biases, LayerNorm and positions stay float32. No probability moves by more than half a hundredth. Where the
-# likeliest token is another, the tale is free: two tokens are equally likely to the second digit, and a coin might as well choose.
+# A little more than a quarter: biases, LayerNorm and positions stay float32. No probability moves by more than half a hundredth. The lines "near a
+# tie" are the positions at which the likeliest token has become another: there the tale is free, two tokens are equally likely to the second digit,
+# and a coin might as well choose.
 #
 # NumPy has no fast product of int8, so `tinygpt/int8.py` expands 512 rows at a time into float32, in the processor's cache, multiplies and forgets
 # them: memory moves a quarter of the bytes.
@@ -469,7 +471,7 @@ for name, times in speed["ms of an operation"].items():
 
 # %% [markdown]
 # A Python number takes the array's type. `np.sqrt(2)` is a float64 of NumPy, `np.arange` has int64 (float32 and int64 make float64), `np.full` and
-# `np.zeros` make float64 unless told otherwise: that is how the mask of attention turns a whole model into float64. Below: the same result in
+# `np.zeros` make float64 unless told otherwise: that is how the mask of attention turns a whole model into float64. The times: the same result in
 # several ways, a softmax of 3072 rows of 64 numbers and a GELU of 768 rows of 512.
 #
 # ## Two threads, outside the maths
@@ -480,12 +482,12 @@ for name, times in speed["ms of an operation"].items():
 #
 # ```text
 # BLAS with two threads          0.7 / 2 + 0.3     = 0.65      1.54 times as fast
-# the batch cut into two halves  0.7 / 2 + 0.3 / 2 = 0.50      2 times as fast (Amdahl's law: what is not split, stays)
+# the batch cut into two halves  0.7 / 2 + 0.3 / 2 = 0.50      2 times as fast
 # ```
 #
-# So `tinygpt/parallel.py` gives each thread half of the rows, with a BLAS of one thread, for the whole of forward and backward, and adds up the
-# gradients. That is right because the loss is a mean over rows: its gradient is the sum of the rows' gradients, each divided by the count of the
-# *whole* batch. **Predict:** what goes wrong if each half divides by its own count?
+# (**Amdahl's law**: what is not split keeps its time.) So `tinygpt/parallel.py` gives each thread half of the rows, with a BLAS of one thread, for
+# the whole of forward and backward, and adds up the gradients. That is right because the loss is a mean over rows: its gradient is the sum of the
+# rows' gradients, each divided by the count of the *whole* batch. **Predict:** what goes wrong if each half divides by its own count?
 
 # %%
 ids = np.stack([text[:40], text[8:48]])  # (2, 40): a batch of two rows
@@ -519,11 +521,11 @@ for name, ms in speed["ms of a training step"].items():
 #     return e / e.sum(axis=-1, keepdims=True)
 # ```
 #
-# `tinygpt.load_model(device="gpu")` puts the weights there, and all of this lesson's code runs. Its roof is some hundred times higher and has the
-# same shape, so one token is bound by memory there too (or by the time that Python needs to start so many small operations). Three traps: a Python
-# number from the GPU (`float(loss)`, `int(ids[0])`) waits for it to finish; random numbers are drawn on the host, so that results do not depend on
-# the device; a mask is made with `xp`, not with `np`. Everything in which the two differ is in `tinygpt/backend.py`; the tests run the same code on
-# a strict double of CuPy, so they need no GPU.
+# `tinygpt.load_model(device="gpu")` puts the weights there, and training and writing run on, unchanged. Its roof is some hundred times higher and
+# has the same shape, so one token is bound by memory there too (or by the time that Python needs to start so many small operations). Three traps: a
+# Python number from the GPU (`float(loss)`, `int(ids[0])`) waits for it to finish; random numbers are drawn on the host, so that results do not
+# depend on the device; a mask is made with `xp`, not with `np`. Everything in which the two differ is in `tinygpt/backend.py`; the tests run the
+# same code on a strict double of CuPy, so they need no GPU.
 #
 # ## Your machine
 #
