@@ -101,6 +101,8 @@ def execute(notebook: NotebookNode, name: str) -> None:
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if "no-output" in cell.metadata.get("tags", []):  # it shows times: the learner runs it
+            cell.outputs = []
         for output in cell.get("outputs", []):
             output.get("metadata", {}).clear()
             for text in texts(output):
