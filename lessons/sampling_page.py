@@ -41,8 +41,8 @@ PROMPTS = [  # what is asked, the text before it, what to see
         "the first word",
         "",
         "Two beginnings lead, some twenty more are possible; the other two thousand tokens have "
-        "next to nothing together. Predict what they have at temperature 2. Then cut them off "
-        "again: which leaves fewer there, top-p 0.9 or min-p 0.1?",
+        "next to nothing together (the last row). Predict their share at temperature 2. Then cut "
+        "them off again: which leaves fewer of them, top-p 0.9 or min-p 0.1?",
     ),
     (
         "the next sentence",

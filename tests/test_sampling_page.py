@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -344,8 +345,12 @@ def test_the_page_draws_what_the_library_draws(page, seed, n):
     page.get_by_role("button", name="Draw").click()
     page.get_by_role("button", name="Next seed").click()
     probs = library_probs(DATA["prompts"][3], top_p=0.97)
-    numbers = split_mix(seed)
-    drawn = [sampling.draw(probs, next(numbers)) for _ in range(n)]
+    numbers = list(islice(split_mix(seed), n))
+    some = (
+        "(() => { const u = uniform(state.seed); return [1, 2, 3].map(() => u.next().value); })()"
+    )
+    assert page.evaluate(some) == numbers[:3]
+    drawn = [sampling.draw(probs, u) for u in numbers]
     expected = np.bincount(drawn, minlength=len(probs))
     assert page.evaluate("state.counts") == expected.tolist()
     assert f"{n:,} samples with seed {seed}: {np.count_nonzero(expected)} diff" in (
@@ -368,17 +373,18 @@ def test_a_seed_that_cannot_be_draws_nothing(page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_fits_a_telephone(browser, scheme):
-    context = browser.new_context(viewport={"width": 375, "height": 812}, color_scheme=scheme)
+@pytest.mark.parametrize(("width", "scheme"), [(375, "light"), (320, "dark")])
+def test_the_page_fits_a_telephone(browser, width, scheme):
+    context = browser.new_context(viewport={"width": width, "height": 812}, color_scheme=scheme)
     page = context.new_page()
     page.goto(PAGE.as_uri())
     page.get_by_role("button", name="Draw").click()
     type_value(page, "top_k", 3)
-    type_value(page, "temperature", "warm")
     for i in range(len(PROMPTS)):
         choose(page, i)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        for temperature in (1, 0):
+            type_value(page, "temperature", temperature)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
     light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert light == (scheme == "light")
     context.close()
