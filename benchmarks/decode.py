@@ -28,11 +28,9 @@ from tinygpt.threads import blas_threads, default_workers, keep_freed_memory
 def main() -> None:
     keep_freed_memory()
     context, batch, tokens = map(int, sys.argv[1:4])
-    model, threads = GPT(ModelConfig(**GPT2.config())), 0
-    if sys.argv[4:]:
-        path, dtype, threads = sys.argv[4], sys.argv[5], int(sys.argv[6])
-        model, _ = load_model(path, dtype=dtype)
-    threads = threads or default_workers()
+    path, dtype, threads = sys.argv[4:] or ("", "float32", "0")
+    model = load_model(path, dtype=dtype)[0] if path else GPT(ModelConfig(**GPT2.config()))
+    workers = int(threads) or default_workers()
     kv = KVCache(model.config, batch)
     ids = text_ids(GPT2, batch, context + tokens)
     if context:
@@ -40,11 +38,11 @@ def main() -> None:
             model.forward(ids[i : i + 1, :context], kv=kv.row(i), last=1)
     last = tokens if context else 1
     with ExitStack() as stack:
-        stack.enter_context(blas_threads(threads))
+        stack.enter_context(blas_threads(workers))
         if isinstance(model, Int8GPT):
-            model = stack.enter_context(with_workers(model, workers=threads))
+            model = stack.enter_context(with_workers(model, workers=workers))
         elif 1 < batch * tokens <= MOST_ROWS:
-            model = stack.enter_context(in_panels(model, workers=threads))
+            model = stack.enter_context(in_panels(model, workers=workers))
 
         def step(_: int) -> object:
             kv.lengths[:] = context

@@ -323,6 +323,8 @@ picture(figure, "nine bar charts: each setting against the model's own probabili
 # fall and the others rise, since the sum stays 1. With presence 1 `cat` falls a little behind `fox`, which stood in the prompt alone; with frequency 1, written
 # twice, far behind.
 #
+# Turn them yourself, over what a real model gives: open [sampling.html](sampling.html) in a browser (it needs no network).
+#
 # ## A real model
 #
 # The model that comes with tinygpt goes through the beginning of a tale. At every place you ask: how many tokens does top-p 0.9 keep?
