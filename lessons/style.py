@@ -344,3 +344,56 @@ def draw_tokens(rows: Mapping[str, Sequence[str]], title: str, says: str) -> Pic
             color=INK,
         )
     return picture(figure, says)
+
+
+# ---- the residual stream: what flows along it, forward above, backward below
+
+
+def draw_stream(
+    branches: Sequence[tuple[str, str, str]],
+    forward: Sequence[str],
+    backward: Sequence[str],
+    title: str,
+    says: str,
+    *,
+    widths: Sequence[float] = (),
+) -> Picture:
+    """A stream from the embedding to the head, with a branch before each sum.
+
+    Each branch is (name, what it adds forward, what it adds backward). `forward` and `backward`
+    say what flows in each piece of the stream, so they are one longer than `branches`; `widths`,
+    as many, are the widths of the arrows back, in points.
+    """
+    n = len(branches)
+    figure, axes = new_figure(9.5, 3.5)
+    axes.axis("off")
+    axes.set_xlim(-0.85, n + 0.85)
+    axes.set_ylim(-0.95, 1.95)
+    axes.set_title(title, fontsize=TITLE, loc="left", color=INK)
+
+    def arrow(start: tuple[float, float], end: tuple[float, float], colour: str, width: float):
+        style = {"arrowstyle": "-|>", "color": colour, "linewidth": width, "shrinkA": 0}
+        axes.annotate("", end, start, arrowprops={**style, "shrinkB": 0, "mutation_scale": 12})
+
+    def words(x: float, y: float, what: str, colour: str = INK, **box: object) -> None:
+        axes.text(x, y, what, fontsize=TEXT if n < 5 else SMALL, ha="center", va="center",
+                  color=colour, zorder=4, **box)  # fmt: skip
+
+    for k in range(n + 1):
+        arrow((k - 0.36, 0.12), (k + 0.36, 0.12), BLUE, 1.5)
+        words(k, 0.3, forward[k], BLUE)
+        arrow((k + 0.36, -0.12), (k - 0.36, -0.12), RED, widths[k] if len(widths) else 1.5)
+        words(k, -0.42, backward[k], RED)
+    for k, (name, up, down) in enumerate(branches):
+        x = k + 0.5
+        box = {"boxstyle": "round,pad=0.4", "facecolor": PALE[GREEN], "edgecolor": GREEN}
+        words(x, 1.45, name, bbox=box)
+        arrow((x - 0.14, 1.12), (x - 0.14, 0.2), BLUE, 1.2)
+        words(x - 0.2, 0.85, up, BLUE, horizontalalignment="right")
+        arrow((x + 0.14, 1.12), (x + 0.14, 0.2), RED, 1.2)
+        words(x + 0.2, 0.85, down, RED, horizontalalignment="left")
+        words(x, 0, "+", bbox={"boxstyle": "circle", "facecolor": "white", "edgecolor": INK})
+    box = {"boxstyle": "round,pad=0.4", "facecolor": PALE[BLUE], "edgecolor": BLUE}
+    for x, name in ((-0.62, "wte"), (n + 0.62, "wteᵀ")):
+        words(x, 0, name, bbox=box)
+    return picture(figure, says)

@@ -131,9 +131,7 @@ def block_backward(dy: Array, x: Array, p: Tree, n_head: int) -> tuple[Array, Tr
 def model_of(p: Tree, n_head: int) -> GPT:
     """The library's model around these parameters."""
     (V, C), T = p["wte"].shape, len(p["wpe"])
-    config = ModelConfig(
-        vocab_size=V, block_size=T, n_layer=len(p["h"]), n_head=n_head, n_embd=C
-    )
+    config = ModelConfig(vocab_size=V, block_size=T, n_layer=len(p["h"]), n_head=n_head, n_embd=C)
     model = GPT(config, dtype=p["wte"].dtype)
     model.params = p
     return model
