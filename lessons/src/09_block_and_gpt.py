@@ -46,18 +46,19 @@ draw_map("block")
 
 # %%
 gpt = lambda w: w * (1 + 0.5) * (1 + 2) * w
-print(f"{gpt(2.0):.0f}, and {gpt(2.01) - gpt(2.0):.3f} more")
+print(f"{gpt(2.0):.0f}, and {gpt(2.01) - gpt(2.0):.4f} more")
 draw_stream(
     [("attention: · 0.5", "1", "3"), ("MLP: · 2", "6", "4")],
     ["x = 2", "u = 3", "y = 9"],
     ["dx = 9", "du = 6", "dy = 2"],
-    "Forward a branch adds to the stream, backward it adds to the gradient",
+    "Forward a branch adds to the stream (blue +), backward to the gradient (red +)",
     "a stream 2, 3, 9 to the right; the gradient 2, 6, 9 to the left; branches add 1, 6 and 4, 3",
 )
 
 # %% [markdown]
-# 0.18, and a little for the square: 18 times 0.01. Whoever forgets one use of `w` gets half. Three rules that you know are all there
-# is: backward goes in reverse order; where forward *adds*, backward *copies*; what forward uses twice gets a *sum*.
+# 0.18, and a little for the square: 18 times 0.01. Whoever forgets one use of `w` gets half. Three rules that you know are all there is, and the picture
+# shows them: backward goes in reverse order; where forward *adds* (blue +), backward *copies* the gradient into both ways; where forward *reads* a number twice, for
+# the branch and for the way past it, backward *adds* (red +). Along the lower edge runs a way on which the gradient meets no branch at all.
 #
 # ## The block
 #
@@ -199,7 +200,9 @@ for name, f, norm in (("right", c09.block, 1), ("no lnf", c09.block, 0), ("post"
 # %% [markdown]
 # All three fresh ones: random small weights know nothing, whatever the order, and pay `ln V`. This test finds a head of the wrong size or a target shifted
 # the wrong way, and none of these two mistakes. (Measure it anyway: a first loss far from `ln V` means that something is broken.) Without the last norm
-# the trained model gives logits that are far too large: always too sure. You meet this when you load weights that someone else trained.
+# the trained model gives logits nine times too large. It finds the likeliest token nearly as often as
+# before, and is far too sure of it. The post-norm block makes of trained weights a model that knows nothing. You meet both mistakes when you load weights that someone else
+# trained.
 #
 # ## How many parameters?
 #
@@ -247,8 +250,9 @@ for panel, config, name in ((axes[0], model.config, "tales"), (axes[1], small, "
         (kind,) = (kind for kind in kinds if kind in path)
         parts[kind] += 100 * np.prod(spec.shape) / total
     draw_bars(panel, list(parts), np.round(list(parts.values())))
+    panel.set_ylim(0, 64)
     titles(panel, f"{name}: {total:,} parameters", "part", "share in %")
-picture(figure, "tales: wte 16 %, attn 28 %, mlp 55 %; GPT-2: wte 31 %, attn 23 %, mlp 46 %")
+picture(figure, "tales: wte 16 %, attn 27 %, mlp 55 %; GPT-2: wte 31 %, attn 23 %, mlp 46 %")
 
 # %% [markdown]
 # ## The way back through a block
@@ -459,14 +463,14 @@ runs = {"right": train(), "chain": train(past=0), "overwritten": train(uses=(1, 
 figure, axes = new_figure(8.5, 3.4)
 draw_curves(axes, np.arange(10, 280, 20), runs)
 axes.axhline(-(q * np.log(q)).sum(), color="#8c8c8c", linewidth=1)
-axes.annotate("knows how frequent each letter is, and no more", (60, -(q * np.log(q)).sum()),
-              (0, 5), fontsize=11, textcoords="offset points")  # fmt: skip
-titles(axes, "With the bugs the loss falls too, and then learns no more", "step", "loss in nats")
+axes.annotate("knows the letter counts", (0, -(q * np.log(q)).sum()), (0, -15), fontsize=11,
+              textcoords="offset points")  # fmt: skip
+titles(axes, "With the bugs the loss falls too, and stops at letter counts", "step", "loss in nats")
 picture(figure, "right falls from 3.6 to 2.5; both bugs stay near 3.0, what letter counts give")
 
 # %% [markdown]
-# They learn how frequent each letter is (the **unigram entropy** of lesson 04), and nearly no more. That is why these bugs live long: the loss falls, as one hopes, by a
-# third in the first minute. With more blocks, the chain gets worse: its gradient shrinks in every branch.
+# They learn how frequent each letter is (the grey line: the **unigram entropy** of lesson 04), and nearly no more. That is why these bugs live long: the loss falls, as one
+# hopes, by a quarter in the first thirty steps. And the deeper the model, the worse for the chain.
 #
 # ## The gradient on its way back through a real model
 #
@@ -494,21 +498,23 @@ draw_stream(
 
 # %% [markdown]
 # The stream carries the loss's gradient down through the whole model nearly unchanged: each branch adds a little. That is what the residual is for, and here you see
-# it in a model that works. At the bottom the gradient grows. Lesson 06 has the reason: there the stream is small (about 0.1, and 10 at the
-# top), LayerNorm divides by that size on the way forward, so its gradient is multiplied by about 10 on the way back.
+# it in a model that works. At the bottom the gradient grows. The reason: there the stream is small (about 0.1, and about 10 at the
+# top, lesson 06), LayerNorm divides by that size on the way forward, so the gradient of a branch is divided by it, too: times ten.
 #
-# Beside it, the same for a fresh model, and for the trained one with the chain; the scale is in powers of ten.
+# The same for a fresh model, and for the trained one with the chain. The scale is in powers of ten.
 
 # %%
 figure, axes = new_figure(9, 3.3)
-places = np.arange(9) / 2  # in blocks, from the embedding
-draw_curves(axes, places, {name: np.log10(sizes / 1000) for name, (sizes, _) in flows.items()})
-titles(axes, "With the chain, less arrives with every block: the bottom hears nothing",
-       "place on the stream, in blocks from the embedding", "size of the gradient, power of ten")  # fmt: skip
-picture(figure, "trained and fresh are nearly level; the chain falls a thousandfold from 4 to 0.5")
+passed = np.arange(9) / 2  # two branches a block
+curves = {name: np.log10(sizes[::-1] / 1000) for name, (sizes, _) in flows.items()}
+draw_curves(axes, passed, curves)
+titles(axes, "With the chain, less and less arrives below", "blocks passed on the way back",
+       "size, power of ten")  # fmt: skip
+picture(figure, "fresh and trained keep their size or grow; the chain falls 500-fold in 3 blocks")
 
 # %% [markdown]
-# The fresh model's gradient is a hundred times larger, for nothing is learned yet, and as level. The chain loses a factor of about ten in each of the upper blocks.
+# The fresh model's gradient is a hundred times larger, for nothing is learned yet, and nearly as level. The chain loses a factor of seven to nine in each of the upper
+# three blocks: in GPT-2 with its 12, nothing would arrive at the bottom.
 #
 # ## The library's version beside yours
 #
