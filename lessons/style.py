@@ -358,7 +358,7 @@ def draw_stream(
     *,
     widths: Sequence[float] = (),
 ) -> Picture:
-    """A stream from the embedding to the head; each branch reads it and adds to it.
+    """A stream from the embedding to the output layer; each branch reads it and adds to it.
 
     A branch is (name, what it adds forward, what it adds backward). `forward` and `backward` say
     what flows between the branches, so they are one longer than `branches`; `widths`, as many, are

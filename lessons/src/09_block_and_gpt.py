@@ -30,7 +30,7 @@ draw_map("block")
 # Take away everything but the plan. One token, one channel. The **embedding** is one number `w`. A block has two **branches**, attention
 # and MLP; each looks at the number on the stream and *adds* something to it (lesson 06). Here attention adds
 # 0.5 times what it sees, the MLP 2 times. At the end the logit is the stream times *the same* `w`: the table of embeddings is used a second
-# time, as the output layer. It is called the **head**, and a table that is used at both ends is **tied**. With `w = 2`:
+# time, as the **output layer**, which makes the logits. A table that is used at both ends is **tied**. With `w = 2`:
 #
 # ```text
 # forward                                 backward, from dlogit = 1
@@ -142,7 +142,7 @@ check("09.block", block)
 # ## The GPT
 #
 # `L` blocks, one after the other, each with its own parameters `p["h"][i]` (`h` for hidden, GPT-2's name). Below them the embeddings of lesson 07, above
-# them one more LayerNorm, `lnf` (f for final), and the head:
+# them one more LayerNorm, `lnf` (f for final), and the output layer:
 #
 # ```text
 # x      = wte[ids] + wpe[:T]            (B, T, C)      token and position
@@ -151,7 +151,7 @@ check("09.block", block)
 # logits = h @ wteᵀ                      (B, T, C) @ (C, V) = (B, T, V)
 # ```
 #
-# The head needs no array of its own: the logit of token `v` is `h · wte[v]`, how much the result looks like that token's embedding.
+# The output layer needs no array of its own: the logit of token `v` is `h · wte[v]`, how much the result looks like that token's embedding.
 #
 # **Predict.** At the start, the parameters are random and small. What will the loss be, with `V = 2048` tokens? (Lesson 03.)
 #
@@ -198,8 +198,7 @@ for name, f, norm in (("right", c09.block, 1), ("no lnf", c09.block, 0), ("post"
     print(f"{name:7} fresh {at_start:.2f}   trained {trained:.2f}")
 
 # %% [markdown]
-# All three fresh ones: random small weights know nothing, whatever the order, and pay `ln V`. This test finds a head of the wrong size or a target shifted
-# the wrong way, and none of these two mistakes. (Measure it anyway: a first loss far from `ln V` means that something is broken.) Without the last norm
+# All three fresh ones: random small weights know nothing, whatever the order, and pay `ln V`. This test finds logits of the wrong size, and none of these two mistakes. (Measure it anyway: a first loss far from `ln V` means that something is broken.) Without the last norm
 # the trained model gives logits nine times too large. It finds the likeliest token nearly as often as
 # before, and is far too sure of it. The post-norm block makes of trained weights a model that knows nothing. You meet both mistakes when you load weights that someone else
 # trained.
@@ -208,7 +207,7 @@ for name, f, norm in (("right", c09.block, 1), ("no lnf", c09.block, 0), ("post"
 #
 # | part | arrays | numbers |
 # |---|---|---|
-# | `wte` | `(V, C)`; as the head, it is the same array | `V·C` |
+# | `wte` | `(V, C)`; the output layer is the same array | `V·C` |
 # | `wpe` | `(block_size, C)`; block_size is the longest text | `block_size·C` |
 # | in each block: `ln1`, `ln2` | `w (C,)` and `b (C,)` each | `2C` each |
 # | `attn.qkv` | `w (C, 3C)`, `b (3C,)` | `3C² + 3C` |
@@ -463,7 +462,7 @@ runs = {"right": train(), "chain": train(past=0), "overwritten": train(uses=(1, 
 figure, axes = new_figure(8.5, 3.4)
 draw_curves(axes, np.arange(10, 280, 20), runs)
 axes.axhline(-(q * np.log(q)).sum(), color="#8c8c8c", linewidth=1)
-axes.annotate("knows the letter counts", (0, -(q * np.log(q)).sum()), (0, -15), fontsize=11,
+axes.annotate("knows the letter counts", (0, -(q * np.log(q)).sum()), (0, -27), fontsize=11,
               textcoords="offset points")  # fmt: skip
 titles(axes, "With the bugs the loss falls too, and stops at letter counts", "step", "loss in nats")
 picture(figure, "right falls from 3.6 to 2.5; both bugs stay near 3.0, what letter counts give")
@@ -492,7 +491,7 @@ branches = [(name, "", f"{d:.1f}") for name, d in zip(names, added, strict=True)
 draw_stream(
     branches, [""] * 9, [f"{d:.1f}" for d in down],
     "The gradient keeps its size down to block 0, and grows there",
-    "arrows to the left: 1.2 at the head, 1.0 in all blocks, 6.3 and 9.2 below block 0",
+    "arrows to the left: 1.2 at the top, 1.0 in all blocks, 6.3 and 9.2 below block 0",
     widths=1.2 * down,
 )  # fmt: skip
 
@@ -522,7 +521,7 @@ picture(figure, "fresh and trained keep their size or grow; the chain falls 500-
 # |---|---|---|
 # | `h += x` in the forward pass | the branch made `h` and needs it no more | no new array `(B, T, C)` for each sum |
 # | gradients go into `g`, views of one flat array | each has its place from the start | norm and step (lesson 10) are a few passes over one array |
-# | `out=(None, g["wte"].T, None)`, then `accumulate=True` | the head writes into the turned table, the embedding adds to it | the tied sum without a second table |
+# | `out=(None, g["wte"].T, None)`, then `accumulate=True` | the output layer writes into the turned table, the embedding adds to it | the tied sum without a second table |
 # | `accumulate=True` | several small batches add up to a large one | less memory |
 # | `recompute` | keeps the `x` before each block and goes forward again, as you did in exercise 5 | 1/5 of the memory, for a third more time; else the caches are kept |
 # | `masks`, `kv`, `last` | dropout; writing token by token, lesson 13 | one function for training and writing |
@@ -539,7 +538,7 @@ check("09.gpt_backward", c09.gpt_backward)
 # %% [markdown]
 # ## Three lines to remember
 #
-# - A block adds twice to its stream, `x + attention(ln1(x))`, then `u + mlp(ln2(u))`; one more norm before the head.
+# - A block adds twice to its stream, `x + attention(ln1(x))`, then `u + mlp(ln2(u))`; one more norm before the output layer.
 # - Back: reverse order, and a sum wherever something was used twice: at each residual, and in the tied `wte`.
 # - A loss that falls proves nothing. Finite differences on the whole model do.
 #

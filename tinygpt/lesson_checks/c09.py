@@ -527,11 +527,11 @@ CHECKS = [
         hints=(
             "Two lines of the formula, two residuals. In each: norm, branch, add. What does the "
             "second one read?",
-            "The norm makes a new name, because x itself is still needed: h = "
-            'layernorm_forward(x, **p["ln1"])[0]. Each forward function returns its result and a '
-            "cache; [0] takes the result.",
-            'x = x + attention(h, p["attn"], n_head)[0] after that h; then the same with ln2 and '
-            'mlp, which read the new x: return x + mlp(h, p["mlp"])[0].',
+            "The normed row gets a name of its own, because x itself is still needed: h = "
+            'ops.layernorm_forward(x, **p["ln1"])[0]. Each forward function returns its result '
+            "and a cache; [0] takes the result.",
+            'Then x = x + attention(h, p["attn"], n_head)[0]. The same again with ln2 and mlp, '
+            'which read the new x: return x + mlp(h, p["mlp"])[0].',
         ),
     ),
     Check(
@@ -562,7 +562,7 @@ CHECKS = [
             'The position of a text of T tokens is p["wpe"][:T], which broadcasts over the batch. '
             'The output layer has no array of its own: it is p["wte"] transposed, without a bias.',
             'x = p["wte"][ids] + p["wpe"][: ids.shape[1]]; for each b of p["h"]: x = '
-            'block_forward(x, b, n_head)[0]; h = layernorm_forward(x, **p["lnf"])[0]; '
+            'block(x, b, n_head); h = ops.layernorm_forward(x, **p["lnf"])[0]; '
             'return h @ p["wte"].T.',
         ),
     ),
@@ -593,9 +593,10 @@ CHECKS = [
         hints=(
             "First your gpt_forward again, but keep what went into each block. Then its lines "
             "from the last to the first.",
-            "linear_backward(dlogits, (h, p['wte'].T, False)) gives dh and the gradient of "
-            "wte.T, so transpose that. Then the last norm, then the blocks in reverse: "
-            "dx, g['h'][i] = block_backward(dx, xs[i], p['h'][i], n_head).",
+            "logits, head_cache = ops.linear_forward(h, p['wte'].T) keeps what you need; dh, dw, "
+            "_ = ops.linear_backward(dlogits, head_cache), and dw.T is the part from the top. Then "
+            "lnf, then the blocks: for i in reversed(range(L)): dx, g['h'][i] = "
+            "block_backward(dx, xs[i], p['h'][i], n_head), with g['h'] = [None] * L before.",
             "g['wte'] = dw.T + ops.embedding_backward(dx, (ids, p['wte'].shape)); g['wpe'] is "
             "zeros like p['wpe'], and its first T rows are dx.sum(axis=0).",
         ),
