@@ -88,7 +88,7 @@ def attention(x, p, n_head):
     heads = [a.reshape(B, T, n_head, -1).transpose(0, 2, 1, 3) for a in thirds]  # (B, H, T, D)
     y, heads_cache = ops.causal_attention_forward(*heads)
     y, proj_cache = ops.linear_forward(y.transpose(0, 2, 1, 3).reshape(B, T, C), **p["proj"])
-    return y, (qkv_cache, heads_cache, proj_cache)
+    return y, (qkv_cache, heads_cache, proj_cache, n_head)
 
 
 def mlp(x, p):
@@ -102,7 +102,8 @@ def mlp(x, p):
 # ## What breaks: the norm on the stream
 #
 # The first Transformer (2017) put the norm *after* the sum: `x = ln(x + f(x))`, **post-norm**. Since GPT-2 it stands *inside* the branch, before
-# it: `x + f(ln(x))`, **pre-norm**. Half of all drawings on the web show the first, most code is the second, and people mix them up.
+# it: `x + f(ln(x))`, **pre-norm**. Many drawings show the first,
+# nearly all code of today has the second, and people mix them up.
 #
 # **Predict.** A branch whose `proj` is all zeros adds nothing. What does a pre-norm block of two such branches make of `x`? And a post-norm block?
 
@@ -153,8 +154,6 @@ check("09.block", block)
 #
 # The output layer needs no array of its own: the logit of token `v` is `h · wte[v]`, how much the result looks like that token's embedding.
 #
-# **Predict.** At the start, the parameters are random and small. What will the loss be, with `V = 2048` tokens? (Lesson 03.)
-#
 # ## Exercise 2: the whole way forward
 #
 # Write `gpt_forward(ids, p, n_head)`: ids `(B, T)`, `T` at most the length of `wpe`, and the whole tree `p` with the keys `wte`, `wpe`, `h` (a list), `lnf`, to
@@ -198,10 +197,10 @@ for name, f, norm in (("right", c09.block, 1), ("no lnf", c09.block, 0), ("post"
     print(f"{name:7} fresh {at_start:.2f}   trained {trained:.2f}")
 
 # %% [markdown]
-# All three fresh ones: random small weights know nothing, whatever the order, and pay `ln V`. This test finds logits of the wrong size, and none of these two mistakes. (Measure it anyway: a first loss far from `ln V` means that something is broken.) Without the last norm
-# the trained model gives logits nine times too large. It finds the likeliest token nearly as often as
-# before, and is far too sure of it. The post-norm block makes of trained weights a model that knows nothing. You meet both mistakes when you load weights that someone else
-# trained.
+# All three fresh ones, and the trained weights in post-norm blocks: they know nothing, and pay `ln V`. So the loss at the start finds logits of the wrong size, but
+# neither of these two mistakes. (Measure it anyway: a first loss far from `ln V` means that something is broken.) Without the last norm the trained model gives logits nine
+# times too large. It puts the right token first as often as before, four times in five, but is far too sure of it. You meet both mistakes when you load weights that
+# someone else trained.
 #
 # ## How many parameters?
 #
@@ -295,12 +294,11 @@ def mlp_backward(dy, cache):
 
 # %%
 def attention_backward(dy, cache):
-    qkv_cache, heads_cache, proj_cache = cache
+    qkv_cache, heads_cache, proj_cache, n_head = cache
     dy, g_proj = linear_backward(dy, proj_cache)  # (B, T, C)
-    (B, T, C), H = dy.shape, heads_cache[0].shape[1]
-    dheads = ops.causal_attention_backward(
-        dy.reshape(B, T, H, -1).transpose(0, 2, 1, 3), heads_cache
-    )
+    B, T, C = dy.shape
+    dy = dy.reshape(B, T, n_head, -1).transpose(0, 2, 1, 3)  # (B, H, T, D)
+    dheads = ops.causal_attention_backward(dy, heads_cache)  # dq, dk, dv: (B, H, T, D) each
     thirds = [d.transpose(0, 2, 1, 3).reshape(B, T, C) for d in dheads]
     dx, g_qkv = linear_backward(np.concatenate(thirds, axis=-1), qkv_cache)
     return dx, {"qkv": g_qkv, "proj": g_proj}
@@ -337,7 +335,7 @@ check("09.block_backward", a_chain)
 # ## Exercise 4: the way back through a block
 #
 # Write `block_backward(dy, x, p, n_head)`: to `dx (B, T, C)`, and `g`, a dict of the structure of `p`. Do the forward pass again for the caches, as in the chain
-# above, which you may copy; it lacks two sums. 10 minutes.
+# above, which you may copy; it lacks two sums. (`du = dy + …` makes a new array. `du = dy` and then `du += …` writes into `dy`, which belongs to the caller.) 10 minutes.
 
 
 # %% tags=["exercise"]
@@ -414,7 +412,8 @@ check("09.gpt_backward", gpt_backward)
 # ## What the bugs do to training
 #
 # Here is the whole way back once more, with the library's functions, which write their gradients into `g`. It keeps the gradient of the stream at every
-# place, and what each branch added to it. With `past=0` it is the chain; `uses` says which uses of `wte` count.
+# place, and what each branch added to it. With `past=0` it is the chain; `uses` says which uses of `wte` count. (The cache of a library's block holds those of `ln1`,
+# attention, `ln2` and MLP, in this order.)
 #
 # With it a small GPT learns the letters of a hundred tales, one step against the gradient at a time (lesson 04): once right, once with the chain, once with the
 # bottom's gradient written over the top's. **Predict.** Will the two broken ones learn anything?
@@ -442,7 +441,7 @@ def way_back(dlogits, cache, g, past=1, uses=(1, 1)):
 def train(steps=280, T=32, **bug):
     config = tinygpt.ModelConfig(vocab_size=V, block_size=T, n_layer=2, n_head=4, n_embd=32)
     gpt, rng, losses = tinygpt.GPT(config), np.random.default_rng(1), []
-    flat = np.empty_like(gpt.flat)  # all gradients in one array; g is a tree of views into it
+    flat = np.empty_like(gpt.flat)  # all gradients; g is a tree of views: windows into flat
     g = views(flat, config)
     for _ in range(steps):
         at = rng.integers(0, len(letters) - T, (8, 1)) + np.arange(T)  # (B, T)
@@ -465,7 +464,7 @@ axes.axhline(-(q * np.log(q)).sum(), color="#8c8c8c", linewidth=1)
 axes.annotate("knows the letter counts", (0, -(q * np.log(q)).sum()), (0, -27), fontsize=11,
               textcoords="offset points")  # fmt: skip
 titles(axes, "With the bugs the loss falls too, and stops at letter counts", "step", "loss in nats")
-picture(figure, "right falls from 3.6 to 2.5; both bugs stay near 3.0, what letter counts give")
+picture(figure, "right falls from 3.8 to 2.5; both bugs end at 3.1, what letter counts give")
 
 # %% [markdown]
 # They learn how frequent each letter is (the grey line: the **unigram entropy** of lesson 04), and nearly no more. That is why these bugs live long: the loss falls, as one
@@ -496,11 +495,12 @@ draw_stream(
 )  # fmt: skip
 
 # %% [markdown]
-# The stream carries the loss's gradient down through the whole model nearly unchanged: each branch adds a little. That is what the residual is for, and here you see
-# it in a model that works. At the bottom the gradient grows. The reason: there the stream is small (about 0.1, and about 10 at the
-# top, lesson 06), LayerNorm divides by that size on the way forward, so the gradient of a branch is divided by it, too: times ten.
+# The stream carries the gradient down through three blocks nearly unchanged; each branch adds a little. That is what the residual is for, and here you see it in a
+# model that works. At the bottom the gradient grows. The reason is LayerNorm: forward, it divides by the size of the stream, so backward it divides the branch's
+# gradient by it. On the way into block 0 the stream has the size 0.1 (standard deviation, lesson 06), on the way into the others 1.2 to 2.5: ten times as much and more.
 #
-# The same for a fresh model, and for the trained one with the chain. The scale is in powers of ten.
+# The same for a fresh model, and for the trained one with the chain. The scale is in powers of ten. **Predict.** Whose gradient is larger, the fresh model's with its loss
+# of 7.7 or the trained one's with 0.5?
 
 # %%
 figure, axes = new_figure(9, 3.3)
@@ -512,8 +512,9 @@ titles(axes, "With the chain, less and less arrives below", "blocks passed on th
 picture(figure, "fresh and trained keep their size or grow; the chain falls 500-fold in 3 blocks")
 
 # %% [markdown]
-# The fresh model's gradient is a hundred times larger, for nothing is learned yet, and nearly as level. The chain loses a factor of seven to nine in each of the upper
-# three blocks: in GPT-2 with its 12, nothing would arrive at the bottom.
+# The fresh one's, a hundred times. Not because it is more wrong: above the last norm both gradients measure 0.011. But its stream is a hundred times smaller, 0.08 against 9,
+# and the norm divides by it. (So a gradient's size alone says little. AdamW, in lesson 10, divides it away.) The chain loses a factor of seven to nine in each of the upper
+# three blocks; in the 12 of GPT-2, at that rate, next to nothing would arrive at the bottom.
 #
 # ## The library's version beside yours
 #
@@ -523,8 +524,11 @@ picture(figure, "fresh and trained keep their size or grow; the chain falls 500-
 # | gradients go into `g`, views of one flat array | each has its place from the start | norm and step (lesson 10) are a few passes over one array |
 # | `out=(None, g["wte"].T, None)`, then `accumulate=True` | the output layer writes into the turned table, the embedding adds to it | the tied sum without a second table |
 # | `accumulate=True` | several small batches add up to a large one | less memory |
-# | `recompute` | keeps the `x` before each block and goes forward again, as you did in exercise 5 | 1/5 of the memory, for a third more time; else the caches are kept |
+# | `recompute` | keeps the `x` before each block and goes forward again, as you did in exercise 5 | much less memory for about a third more work (backward is about twice a forward pass) |
 # | `masks`, `kv`, `last` | dropout; writing token by token, lesson 13 | one function for training and writing |
+
+#
+# And `python -m tinygpt.prove` compares every array of a model of any shape with finite differences, one line each.
 
 # %%
 print(inspect.getsource(transformer.block_backward))

@@ -115,6 +115,10 @@ def numbers_like(shape: tuple[int, ...]) -> Array:
     return (2.0 * np.cos(i * i + 2.0 * i)).reshape(shape).round(1) + 0.0
 
 
+def close(a: Array, b: Array) -> bool:
+    return bool(np.allclose(a, b, atol=1e-9))
+
+
 # ---- the library behind the lesson's signatures
 
 
@@ -124,7 +128,7 @@ def block(x: Array, p: Tree, n_head: int) -> Array:
 
 def block_backward(dy: Array, x: Array, p: Tree, n_head: int) -> tuple[Array, Tree]:
     _, cache = transformer.block_forward(x, p, n_head)
-    g = unlike(p)
+    g: Tree = unlike(p)
     return transformer.block_backward(dy, cache, g, accumulate=False), g
 
 
@@ -142,7 +146,8 @@ def gpt_forward(ids: Array, p: Tree, n_head: int) -> Array:
 
 
 def gpt_backward(dlogits: Array, ids: Array, p: Tree, n_head: int) -> Tree:
-    model, g = model_of(p, n_head), unlike(p)
+    model = model_of(p, n_head)
+    g: Tree = unlike(p)
     model.backward(dlogits, model.forward(ids)[1], g)
     return g
 
@@ -195,14 +200,13 @@ def one_branch_at_a_time(f: Candidate, x: Array, p: Params, n_head: int) -> None
         part = silent(p, quiet)
         y, right = f(x, part, n_head), block(x, part, n_head)
         says = f"with {quiet} giving 0, the block should be x + {name}({ln}(x))"
-        same = lambda other: np.allclose(y, other, atol=1e-9)  # noqa: E731, B023
         bare = Params({**part, "ln1": identity(p, x), "ln2": identity(p, x)}, part.says)
         without = x + branch_alone(x, x, bare, branch, n_head, norm=False)
-        expect(not same(without), f"{says}; yours reads x without its norm", f, yours=y,
+        expect(not close(y, without), f"{says}; yours reads x without its norm", f, yours=y,
                right=right)  # fmt: skip
         other = "ln2" if ln == "ln1" else "ln1"
         swapped = x + branch_alone(x, x, {**part, ln: part[other]}, branch, n_head)
-        expect(not same(swapped), f"{says}; yours takes the parameters of {other}", f, yours=y,
+        expect(not close(y, swapped), f"{says}; yours takes the parameters of {other}", f, yours=y,
                right=right)  # fmt: skip
         expect_close(f, y, right, says)
 
@@ -367,16 +371,14 @@ def without_blocks(f: Candidate, ids: Array, p: Params, n_head: int) -> None:
     y = f(ids, quiet, n_head)
     wte, T = p["wte"], ids.shape[1]
     x = wte[ids] + p["wpe"][:T]
-    norm = lambda a: ops.layernorm_forward(a, **p["lnf"])[0]  # noqa: E731
-    right = norm(x) @ wte.T
-    same = lambda other: np.allclose(y, other, atol=1e-9)  # noqa: E731
+    right = ops.layernorm_forward(x, **p["lnf"])[0] @ wte.T
     begin = "with blocks that add nothing, the logits should be lnf(wte[ids] + wpe[:T]) @ wte.T"
     for wrong, says in (
         (x @ wte.T, "the last norm, lnf, is missing"),
-        (norm(wte[ids]) @ wte.T, "the position, wpe, is missing"),
+        (ops.layernorm_forward(wte[ids], **p["lnf"])[0] @ wte.T, "the position, wpe, is missing"),
         (ops.softmax_forward(right)[0], "these are probabilities; the loss wants logits"),
     ):
-        expect(not same(wrong), f"{begin}; {says}", f, yours=y, right=right)
+        expect(not close(y, wrong), f"{begin}; {says}", f, yours=y, right=right)
     expect_close(f, y, right, begin)
 
 
@@ -576,11 +578,10 @@ CHECKS = [
         hints=(
             "Begin with the chain above: it has all the pieces in the right order. Where does the "
             "forward pass use an x twice? There, two gradients are added.",
-            "There are two such places: after ln2's backward pass, where past the MLP comes dy; "
-            "and after ln1's, where past attention comes the gradient of the x in the middle.",
-            "In the chain, give the gradient of the x in the middle a name: dmiddle = dy + "
-            "(what ln2's backward pass returns). It goes into attention's backward pass, and the "
-            "last line is return dmiddle + (what ln1's returns), g.",
+            "Two places: u is used by ln2 and by the sum past the MLP, which brings dy; x is used "
+            "by ln1 and by the sum past attention, which brings du.",
+            "In the chain, after ln2's line: du = dy + dh. Then du, not dh, goes into "
+            "attention_backward, and the last line is return du + dx, g.",
         ),
     ),
     Check(
