@@ -242,14 +242,17 @@ check("09.parameter_count", parameter_count)
 kinds = ("wte", "wpe", "attn", "mlp", "ln")
 small = tinygpt.ModelConfig(vocab_size=50257, block_size=1024, n_layer=12, n_head=12, n_embd=768)
 figure, axes = new_figure(9.5, 3.1, columns=2)
-for panel, config, name in ((axes[0], model.config, "tales"), (axes[1], small, "GPT-2 small")):
+for panel, config, name in (
+    (axes[0], model.config, "Tales, over half in MLPs"),
+    (axes[1], small, "GPT-2, a third in wte"),
+):
     total, parts = tinygpt.params.parameter_count(config), dict.fromkeys(kinds, 0.0)
     for path, spec in param_shapes(config).items():
         (kind,) = (kind for kind in kinds if kind in path)
         parts[kind] += 100 * np.prod(spec.shape) / total
     draw_bars(panel, list(parts), np.round(list(parts.values())))
     panel.set_ylim(0, 64)
-    titles(panel, f"{name}: {total:,} parameters", "part", "share in %")
+    titles(panel, f"{name}: {total:,}", "part", "share of parameters in %")
 picture(figure, "tales: wte 16 %, attn 27 %, mlp 55 %; GPT-2: wte 31 %, attn 23 %, mlp 46 %")
 
 # %% [markdown]
@@ -259,15 +262,15 @@ picture(figure, "tales: wte 16 %, attn 27 %, mlp 55 %; GPT-2: wte 31 %, attn 23 
 # them from the last to the first. All shapes are `(B, T, C)`.
 #
 # ```text
-# forward                      backward
-# 1  h1 = ln1(x)               6  dm  = dy                    derivative of a sum: y = u + m
-# 2  a  = attention(h1)           du  = dy                    the same; this is the way past the MLP
-# 3  u  = x + a                5  dh2 = mlp_backward(dm)      chain rule
-# 4  h2 = ln2(u)               4  du += ln2_backward(dh2)     u is used twice, in 4 and 6: a sum
-# 5  m  = mlp(h2)              3  da  = du                    derivative of a sum: u = x + a
-# 6  y  = u + m                   dx  = du                    the same; this is the way past attention
-#                              2  dh1 = attention_backward(da)    chain rule
-#                              1  dx += ln1_backward(dh1)     x is used twice, in 1 and 3: a sum
+# forward                   backward
+# 1  h1 = ln1(x)            6  dm  = dy                        derivative of a sum: y = u + m
+# 2  a  = attention(h1)        du  = dy                        the same; the way past the MLP
+# 3  u  = x + a             5  dh2 = mlp_backward(dm)          chain rule
+# 4  h2 = ln2(u)            4  du += ln2_backward(dh2)         u is used twice, in 4 and 6: a sum
+# 5  m  = mlp(h2)           3  da  = du                        derivative of a sum: u = x + a
+# 6  y  = u + m                dx  = du                        the same; the way past attention
+#                           2  dh1 = attention_backward(da)    chain rule
+#                           1  dx += ln1_backward(dh1)         x is used twice, in 1 and 3: a sum
 # ```
 #
 # Compare with the one number: `du = dy + 2·dy` are the lines 6 to 4, `dx = du + 0.5·du` the lines 3 to 1. The branches go the same way, inside themselves. Look
@@ -350,22 +353,23 @@ check("09.block_backward", block_backward)
 #
 # ## The way back through the GPT
 #
-# The lines of the forward pass again, from the last to the first. `rows` means that `(B, T)` is seen as `N = B·T` rows, as in lesson 05.
+# The lines of the forward pass again, from the last to the first. For the matrix products, `(B, T)` is seen as `N = B·T` rows, as in lesson 05.
 #
 # ```text
-# 4  logits = h @ wteᵀ         dh     = dlogits @ wte           (B, T, V) @ (V, C) = (B, T, C)   linear layer
-#                              d(wteᵀ) = hᵀ @ dlogits           (C, N) @ (N, V) = (C, V)         rows
-#                              dwte   = that, transposed        (V, C)        gradient of a transpose
-# 3  h = lnf(x)                dx     = lnf_backward(dh)        (B, T, C)
-# 2  x = block_i(x)            dx     = block_i_backward(dx)    (B, T, C)     i = L−1 … 0: reverse order
-# 1  x = wte[ids] + wpe[:T]    dwte  += embedding_backward(dx)  (V, C)        lesson 07; += !
-#                              dwpe[t] = Σ_b dx[b, t]           (T, C)        sum over the broadcast axis
+# forward                      backward                         shape and rule
+# 4  logits = h @ wteᵀ         dh      = dlogits @ wte          (N, V) @ (V, C) = (N, C), linear layer
+#                              d(wteᵀ) = hᵀ @ dlogits           (C, N) @ (N, V) = (C, V), the same
+#                              dwte    = d(wteᵀ)ᵀ               (V, C)  gradient of a transpose
+# 3  h = lnf(x)                dx      = lnf_backward(dh)       (B, T, C)  chain rule
+# 2  x = block_i(x)            dx      = block_backward_i(dx)   (B, T, C)  for i = L−1, …, 0
+# 1  x = wte[ids] + wpe[:T]    dwte   += embedding_backward(dx) (V, C)  lesson 07; a sum: +=
+#                              dwpe[t] = Σ_b dx[b, t]           (T, C)  sum over the broadcast axis
 # ```
 #
 # Why `+=`? Think of two tables, `bottom` and `top`, and a loss `F(bottom, top)`. Both happen to be `wte`. The chain rule for several ways:
 #
 # ```text
-# d loss / d wte = ∂F/∂bottom · 1 + ∂F/∂top · 1        a change of wte changes both, each with slope 1
+# d loss / d wte = ∂F/∂bottom · 1 + ∂F/∂top · 1     a change of wte changes both, each with slope 1
 # ```
 #
 # **Predict.** A token stands nowhere in the ids. From which of the two uses does its row of `dwte` come? Below, a small model with seven tokens, two of
