@@ -518,7 +518,8 @@ picture(figure, "fresh and trained keep their size or grow; the chain falls 500-
 # %% [markdown]
 # The fresh one's, a hundred times. Not because it is more wrong: above the last norm both gradients measure 0.011. But its stream is a hundred times smaller, 0.08 against 9,
 # and the norm divides by it. (So a gradient's size alone says little. AdamW, in lesson 10, divides it away.) The chain loses a factor of seven to nine in each of the upper
-# three blocks; in the 12 of GPT-2, at that rate, next to nothing would arrive at the bottom.
+# three blocks; in the 12 of GPT-2, at that rate, next to nothing would arrive at the bottom. (In block 0 even the chain
+# grows, for the reason above.)
 #
 # ## The library's version beside yours
 #
