@@ -344,3 +344,63 @@ def draw_tokens(rows: Mapping[str, Sequence[str]], title: str, says: str) -> Pic
             color=INK,
         )
     return picture(figure, says)
+
+
+# ---- the residual stream: what flows along it, forward above, backward below
+
+
+def draw_stream(
+    branches: Sequence[tuple[str, str, str]],
+    forward: Sequence[str],
+    backward: Sequence[str],
+    title: str,
+    says: str,
+    *,
+    widths: Sequence[float] = (),
+) -> Picture:
+    """A stream from the embedding to the output layer; each branch reads it and adds to it.
+
+    A branch is (name, what it adds forward, what it adds backward). `forward` and `backward` say
+    what flows between the branches, so they are one longer than `branches`; `widths`, as many, are
+    the widths of the arrows back, in points.
+    """
+    n = len(branches)
+    figure, axes = new_figure(9.5, 3.3)
+    axes.axis("off")
+    axes.set_xlim(-0.85, n + 0.85)
+    axes.set_ylim(-0.75, 1.75)
+    axes.set_title(title, fontsize=TITLE, loc="left", color=INK)
+    wide = list(widths) or [1.5] * (n + 1)
+    words = {"fontsize": TEXT if n < 5 else SMALL, "ha": "center", "va": "center", "zorder": 4}
+
+    def arrow(start: tuple[float, float], end: tuple[float, float], colour: str, width: float):
+        style = f"simple,tail_width={width},head_width={width + 6},head_length=7"
+        draw = {"arrowstyle": style, "mutation_scale": 1, "shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", end, start, arrowprops={**draw, "facecolor": colour, "linewidth": 0})
+
+    for k in range(n + 1):
+        left, right = k - (0.22 if k else 0.4), k + (0.22 if k < n else 0.4)
+        arrow((left, 0.12), (right, 0.12), BLUE, 1.5)
+        arrow((right, -0.12), (left, -0.12), RED, wide[k])
+        axes.text(k, 0.32, forward[k], color=BLUE, **words)
+        axes.text(k, -0.45, backward[k], color=RED, **words)
+    for k, (name, up, down) in enumerate(branches):
+        fork, joint, x = k + 0.28, k + 0.72, k + 0.5
+        arrow((fork + 0.06, 0.12), (joint - 0.06, 0.12), BLUE, 1.5)  # past the branch
+        arrow((joint - 0.06, -0.12), (fork + 0.06, -0.12), RED, wide[k + 1])
+        for foot, shift in ((fork, -0.035), (joint, 0.035)):
+            ends = (foot + shift, 0.22), (foot + shift, 1.2)
+            arrow(*(ends if foot == fork else ends[::-1]), BLUE, 1.2)
+            ends = (foot - shift, 0.22), (foot - shift, 1.2)
+            arrow(*(ends[::-1] if foot == fork else ends), RED, 1.2)
+        axes.text(joint + 0.1, 0.75, up, color=BLUE, **{**words, "ha": "left"})
+        axes.text(fork - 0.1, 0.75, down, color=RED, **{**words, "ha": "right"})
+        box = {"boxstyle": "round,pad=0.4", "facecolor": PALE[GREEN], "edgecolor": GREEN}
+        axes.text(x, 1.4, name, color=INK, bbox=box, **words)
+        for at, colour in ((joint, BLUE), (fork, RED)):
+            box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": colour}
+            axes.text(at, 0, "+", color=colour, bbox=box, **words)
+    box = {"boxstyle": "round,pad=0.4", "facecolor": PALE[BLUE], "edgecolor": BLUE}
+    for x, name in ((-0.62, "wte"), (n + 0.62, "wteᵀ")):
+        axes.text(x, 0, name, color=INK, bbox=box, **words)
+    return picture(figure, says)
