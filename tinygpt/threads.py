@@ -9,6 +9,7 @@ import contextvars
 import ctypes
 import errno
 import glob
+import mmap
 import os
 import secrets
 import sys
@@ -21,7 +22,10 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, TypeVar
 
+import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
+
+from tinygpt.backend import Array
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -241,6 +245,16 @@ def mapped_files_can_be_replaced() -> bool:
     Elsewhere the map keeps the old file's bytes for as long as it lives.
     """
     return sys.platform != "win32"
+
+
+def fetch_pages(mapped: Array) -> None:
+    """Read a byte of every page of a file mapped as an array (n,), behind the caller's back.
+
+    A page comes when it is first touched, and to wait for all of them in the first product takes
+    longer than the product: so they come while the caller still has other things to do.
+    """
+    every_page = mapped.view(np.uint8)[:: mmap.PAGESIZE]
+    threading.Thread(target=every_page.max, daemon=True).start()
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,7 +10,7 @@ from tinygpt.checkpoint.validate import read_text
 from tinygpt.config import ModelConfig
 from tinygpt.int8 import Int8Matrix, int8_paths, outputs_first, quantise
 from tinygpt.params import named_views, param_shapes, parameter_count
-from tinygpt.threads import mapped_files_can_be_replaced
+from tinygpt.threads import fetch_pages, mapped_files_can_be_replaced
 
 
 def map_params(file: IO[bytes], root: Any, config: ModelConfig) -> Array | None:
@@ -30,7 +30,9 @@ def map_params(file: IO[bytes], root: Any, config: ModelConfig) -> Array | None:
     if not usable or not mapped_files_can_be_replaced():
         return None
     n = parameter_count(config)
-    return np.asarray(np.memmap(file, dtype, mode="c", offset=start, shape=(n,)))
+    flat: Array = np.asarray(np.memmap(file, dtype, mode="c", offset=start, shape=(n,)))
+    fetch_pages(flat)
+    return flat
 
 
 def read_arrays(root: Any, group: str, config: ModelConfig, verify: bool) -> Array:

@@ -139,8 +139,7 @@ class BPETokenizer:
         if pattern != SPLIT_PATTERN:
             raise VocabularyError("its split pattern is not one that this tinygpt knows")
         if not isinstance(merges, list) or not all(
-            isinstance(pair, list) and len(pair) == 2 and all(type(id) is int for id in pair)
-            for pair in merges
+            type(pair) is list and [*map(type, pair)] == [int, int] for pair in merges
         ):
             raise VocabularyError("its merges are not a list of pairs of ids")
         return cls([(left, right) for left, right in merges])
