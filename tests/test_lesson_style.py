@@ -1,4 +1,4 @@
-"""The lessons' pictures: nothing on the map runs into something else, names stand at their lines."""
+"""The lessons' pictures: nothing on the map runs into something else, names are at their lines."""
 
 import importlib.util
 from itertools import combinations

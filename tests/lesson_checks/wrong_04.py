@@ -12,7 +12,7 @@ def without_the_rate(params, grads, lr):
     return [p - dp for p, dp in zip(params, grads, strict=True)]
 
 
-@wrong("04.sgd_step", says="it writes into its argument params")
+@wrong("04.sgd_step", says="writes into its argument params")
 def in_place(params, grads, lr):
     for p, dp in zip(params, grads, strict=True):
         p -= lr * dp
@@ -96,7 +96,7 @@ def all_logits_down_but_the_right_one(w, ids, targets, lr):
     return w - lr * dw, loss
 
 
-@wrong("04.bigram_step", says="new w and the loss")
+@wrong("04.bigram_step", says="two parts: the new w, the loss")
 def without_the_loss(w, ids, targets, lr):
     _, dlogits = loss_and_dlogits(w, ids, targets)
     dw = np.zeros_like(w)

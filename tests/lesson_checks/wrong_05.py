@@ -33,7 +33,7 @@ def whole_rows(f, x):
     return grad
 
 
-@wrong("05.numeric_grad", says="writes into an argument")
+@wrong("05.numeric_grad", says="writes into its argument x")
 def in_place(f, x):
     grad = np.zeros(x.shape)
     for i in np.ndindex(x.shape):
@@ -123,7 +123,7 @@ def weights_the_other_way_round(dy, x, w):
     return dy @ w.T, rows(dy).T @ rows(x), rows(dy).sum(axis=0)
 
 
-@wrong("05.linear_backward", says="three arrays, dx, dw, db")
+@wrong("05.linear_backward", says="three parts: dx, dw, db, in this order")
 def without_the_bias(dy, x, w):
     return dy @ w.T, rows(x).T @ rows(dy)
 

@@ -112,7 +112,7 @@ def forgotten_rstd(dy, x, w):
     return dx, summed_over_rows(dy * xhat), summed_over_rows(dy)
 
 
-@wrong("06.layernorm_backward", says="should return three arrays: dx, dw, db")
+@wrong("06.layernorm_backward", says="should return three parts: dx, dw, db")
 def dx_alone(dy, x, w):
     return dy * w
 
