@@ -13,7 +13,6 @@ bytes: fixed cell ids, no times, no machine's paths; a cell that warns or fails 
 
 import argparse
 import asyncio
-import contextlib
 import difflib
 import os
 import re
@@ -106,7 +105,7 @@ def execute(notebook: NotebookNode, name: str) -> None:
         begun = ["none"]
         client = NotebookClient(
             notebook, timeout=TIMEOUT, kernel_name="python3", coalesce_streams=True,
-            extra_arguments=["--log-level=ERROR"],
+            extra_arguments=["--log-level=CRITICAL"],
             resources={"metadata": {"path": str(HERE)}},
             on_cell_start=lambda cell, cell_index: begun.append(cell.id),
         )  # fmt: skip
@@ -147,10 +146,12 @@ def run(client: NotebookClient, environment: dict[str, str]) -> None:
         loop.run_until_complete(task)
     except KeyboardInterrupt:
         task.cancel()
-        with contextlib.suppress(BaseException):
-            loop.run_until_complete(task)
         raise
     finally:
+        while left := asyncio.all_tasks(loop):  # the interrupted one ends the kernel; its watchman
+            for other in left - {task}:
+                other.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         loop.close()
 
 

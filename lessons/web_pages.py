@@ -4,6 +4,7 @@ Each notebook as it is committed, the table of lessons (index.html), the glossar
 Nothing in them is loaded from elsewhere: pictures and style lie in the page, scripts are left out.
 """
 
+import base64
 import os
 import re
 from pathlib import Path
@@ -18,6 +19,8 @@ from tinygpt.threads import written_beside
 HERE = Path(__file__).resolve().parent
 FIRST = "README.md"  # becomes index.html
 NEITHER_NEEDED_NOR_LOCAL = re.compile(r"<script\b.*?</script>", re.S)
+HEADING = re.compile(r'(<h\d id="|<a class="anchor-link" href="#)([^"]*)"')
+IMAGE = re.compile(r'(<img\b[^>]*\bsrc=")([^":]+)"')
 LINK = re.compile(r'(<a\b[^>]*\bhref=")([^"#:]+)(#[^"]*)?"')
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -58,6 +61,26 @@ def links_to_pages(html: str, source: Path, folder: Path, sources: list[Path]) -
     return LINK.sub(link, html)
 
 
+def anchors_as_on_github(html: str) -> str:
+    """A heading's name in a link: lower case, no signs. The texts link to those."""
+
+    def slug(found: re.Match[str]) -> str:
+        name = re.sub(r"[^\w-]", "", found[2].lower())
+        return f'{found[1]}{name}"'
+
+    return HEADING.sub(slug, html)
+
+
+def images_inside(html: str, folder: Path) -> str:
+    """The PNG files that a page shows become part of it."""
+
+    def data(found: re.Match[str]) -> str:
+        png = base64.b64encode((folder / found[2]).read_bytes()).decode()
+        return f'{found[1]}data:image/png;base64,{png}"'
+
+    return IMAGE.sub(data, html)
+
+
 def notebook_page(notebook: NotebookNode, title: str) -> str:
     """A notebook's page. Nothing is run."""
     exporter = HTMLExporter(template_name="lab", embed_images=True)
@@ -80,6 +103,7 @@ def write_pages(folder: Path) -> list[Path]:
             html = notebook_page(nbformat.read(HERE / source, as_version=4), source.stem)
         else:
             html = markdown_page((HERE / source).read_text(encoding="utf-8"), source.stem)
+        html = images_inside(anchors_as_on_github(html), (HERE / source).parent)
         pages.append(folder / page_name(source))
         with written_beside(pages[-1]) as file:
             file.write(links_to_pages(html, source, folder, sources).encode())
