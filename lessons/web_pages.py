@@ -7,6 +7,7 @@ Nothing in them is loaded from elsewhere: pictures and style lie in the page, sc
 import base64
 import os
 import re
+from html import escape
 from pathlib import Path
 
 import nbformat
@@ -17,6 +18,7 @@ from nbformat import NotebookNode
 from tinygpt.threads import written_beside
 
 HERE = Path(__file__).resolve().parent
+NO_DESCRIPTION = "No description has been provided for this image"  # as nbconvert writes it
 FIRST = "README.md"  # becomes index.html
 NEITHER_NEEDED_NOR_LOCAL = re.compile(r"<script\b.*?</script>", re.S)
 HEADING = re.compile(r'(<h\d id="|<a class="anchor-link" href="#)([^"]*)"')
@@ -31,6 +33,7 @@ PAGE = """<!DOCTYPE html>
 body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 sans-serif }}
 table {{ border-collapse: collapse }} th, td {{ border: 1px solid #ccc; padding: 0.2rem 0.6rem }}
 th {{ text-align: left }} pre {{ background: #f0f0f0; padding: 0.6rem; overflow-x: auto }}
+.anchor-link {{ display: none }} img {{ max-width: 100% }}
 </style>
 </head>
 <body>
@@ -82,9 +85,16 @@ def images_inside(html: str, folder: Path) -> str:
 
 
 def notebook_page(notebook: NotebookNode, title: str) -> str:
-    """A notebook's page. Nothing is run."""
+    """A notebook's page. Nothing is run; a picture's description is read aloud in its place."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    says = iter([
+        escape(output.data.get("text/plain", "Picture").removeprefix("Picture: "))
+        for output in outputs
+        if "image/png" in output.get("data", {})
+    ])  # fmt: skip
     exporter = HTMLExporter(template_name="lab", embed_images=True)
     html, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})
+    html = re.sub(NO_DESCRIPTION, lambda _: next(says, "Picture"), html)
     return NEITHER_NEEDED_NOR_LOCAL.sub("", html)
 
 

@@ -267,5 +267,7 @@ def test_a_page_shows_what_the_notebook_does(pages):
         for output in cell.get("outputs", [])
     )
     html = (pages / "03_softmax_and_cross_entropy.html").read_text("utf-8")
-    assert html.count("data:image/png;base64,") == pictures > 3
+    described = re.findall(r'<img alt="([^"]{15,})" class="" src="data:image/png;base64,', html)
+    assert html.count("<img") == len(described) == pictures > 3
+    assert described[0].startswith("the machine, forward and backward; you are at: loss")
     assert html.count("<details>") == 9  # three hints for each of three exercises
