@@ -210,6 +210,25 @@ def test_ctrl_c_while_a_cell_runs_stops_the_kernel_and_leaves_the_notebook(cours
 
 @pytest.mark.slow
 @needs_jupyter
+def test_in_a_notebook_an_endless_loop_becomes_a_sentence_and_prints_are_shown(course, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    course.source.write_text(
+        "# %%\nfrom tinygpt import check\n\n\ndef softmax(x):\n    print('seen', x.shape)\n"
+        "    while True:\n        x = x + 1\n\n\ncheck('03.softmax', softmax, seconds=0.5)\n"
+        "# %%\nprint('and the next cell runs')\n"
+    )
+    course.render(course.source)
+    first, second = json.loads(course.target.read_text("utf-8"))["cells"]
+    shown = "".join(first["outputs"][0]["text"])
+    assert shown.startswith(
+        "seen (1, 2)\n03.softmax is not right yet: it has not come back after 0.5"
+    )
+    assert "; now it is in line " in shown and "x = [[0., 1.]]" in shown
+    assert second["outputs"][0]["text"] == ["and the next cell runs\n"]
+
+
+@pytest.mark.slow
+@needs_jupyter
 def test_rendering_a_lesson_twice_gives_the_same_bytes():
     done = run("--twice", "00")
     assert done.returncode == 0, done.stderr
