@@ -46,34 +46,28 @@ def in_place(f, x):
     return grad
 
 
-@wrong("05.numeric_grad", says="twice too large")
-def one_step_below_the_line(f, x):
+def slopes(f, x, step, apart):
     grad = np.zeros(x.shape)
     for i in np.ndindex(x.shape):
         d = np.zeros(x.shape)
-        d[i] = 1e-5
-        grad[i] = (f(x + d) - f(x - d)) / 1e-5
+        d[i] = step
+        grad[i] = (f(x + d) - f(x - d)) / apart
     return grad
+
+
+@wrong("05.numeric_grad", says="twice too large")
+def one_step_below_the_line(f, x):
+    return slopes(f, x, 1e-5, 1e-5)
 
 
 @wrong("05.numeric_grad", says="the step is too small")
 def as_small_as_possible(f, x):
-    grad = np.zeros(x.shape)
-    for i in np.ndindex(x.shape):
-        d = np.zeros(x.shape)
-        d[i] = 1e-9
-        grad[i] = (f(x + d) - f(x - d)) / 2e-9
-    return grad
+    return slopes(f, x, 1e-9, 2e-9)
 
 
 @wrong("05.numeric_grad", says="it is not the slope of f")
 def a_step_one_can_see(f, x):
-    grad = np.zeros(x.shape)
-    for i in np.ndindex(x.shape):
-        d = np.zeros(x.shape)
-        d[i] = 0.1
-        grad[i] = (f(x + d) - f(x - d)) / 0.2
-    return grad
+    return slopes(f, x, 0.1, 0.2)
 
 
 def rows(a):
