@@ -3,6 +3,8 @@
     python lessons/render.py 03              write the notebook of lesson 03
     python lessons/render.py                 all of them
     python lessons/render.py --check         write nothing: cells equal the source, texts the same
+    python lessons/render.py --twice         the same, and a second run gives the same bytes
+    python lessons/render.py --html FOLDER   the committed notebooks as web pages; nothing is run
 
 The source is jupytext's py:percent and the only file that anyone edits. A line `HINTS 03.softmax`
 in a markdown cell becomes the three hints of that check, unfolding. The same source gives the same
@@ -10,6 +12,7 @@ bytes: fixed cell ids, no times, no machine's paths; a cell that warns or fails 
 """
 
 import argparse
+import asyncio
 import difflib
 import os
 import re
@@ -18,14 +21,20 @@ import tempfile
 import time
 from pathlib import Path
 
-import jupytext
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
-from nbformat import NotebookNode
+try:
+    import ipykernel  # noqa: F401 (what runs the cells, in a process of its own)
+    import jupytext
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from nbformat import NotebookNode
 
-from tinygpt.errors import TinyGPTError
-from tinygpt.lesson_checks import find_check
+    from tinygpt.errors import TinyGPTError
+    from tinygpt.lesson_checks import find_check
+    from tinygpt.threads import written_beside
+except ImportError as error:
+    print(f"error: {error}; rendering needs pip install '.[lessons]'", file=sys.stderr)  # noqa: T201
+    sys.exit(2)
 
 HERE = Path(__file__).resolve().parent
 METADATA = {
@@ -33,6 +42,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 CELLS, LINES, BYTES = 40, 15, 700_000  # the most of a lesson, of a code cell, of a notebook
+TIMEOUT = 300  # seconds that one cell may take
 MACHINE = re.compile(  # what would differ on another machine
     rf"{re.escape(str(HERE.parent))}|{re.escape(str(Path.home()))}/|ipykernel_\d|\bat 0x[0-9a-f]+"
 )
@@ -66,7 +76,10 @@ def unfold_hints(text: str) -> str:
 
 def read_source(path: Path) -> NotebookNode:
     """The notebook without outputs that a source describes."""
-    parsed = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+    try:
+        parsed = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+    except UnicodeDecodeError as error:
+        raise LessonError(f"{path.name} is not UTF-8: {error}") from None
     notebook = nbformat.v4.new_notebook(metadata=METADATA, nbformat_minor=5)
     for i, cell in enumerate(parsed.cells):
         make = nbformat.v4.new_code_cell
@@ -89,15 +102,25 @@ def execute(notebook: NotebookNode, name: str) -> None:
         environment["PYTHONPATH"] = os.pathsep.join(
             [str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         )
+        begun = ["none"]
         client = NotebookClient(
-            notebook, timeout=300, kernel_name="python3", coalesce_streams=True,
-            extra_arguments=["--log-level=ERROR"],
+            notebook, timeout=TIMEOUT, kernel_name="python3", coalesce_streams=True,
+            extra_arguments=["--log-level=CRITICAL"],
             resources={"metadata": {"path": str(HERE)}},
+            on_cell_start=lambda cell, cell_index: begun.append(cell.id),
         )  # fmt: skip
+        client.log.disabled = True  # what it would log, the sentences say
         try:
-            client.execute(env=environment)
+            run(client, environment)
         except CellExecutionError as error:
-            raise LessonError(f"{name}: {error}") from None
+            raise LessonError(f"{name}, cell {begun[-1]}: {error}") from None
+        except CellTimeoutError:
+            raise LessonError(f"{name}, cell {begun[-1]} takes over {TIMEOUT} seconds") from None
+        except (DeadKernelError, RuntimeError) as error:
+            says = (
+                f"{name}, cell {begun[-1]}: the kernel died ({error}): a crash, or no memory left"
+            )
+            raise LessonError(says) from None
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -110,6 +133,28 @@ def execute(notebook: NotebookNode, name: str) -> None:
                     raise LessonError(f"{name}, cell {cell.id} writes to stderr: {text}")
                 if MACHINE.search(text):
                     raise LessonError(f"{name}, cell {cell.id} shows this machine: {text}")
+
+
+def run(client: NotebookClient, environment: dict[str, str]) -> None:
+    """Run all cells. Ctrl-C ends the kernel and is raised; nbclient would call it a dead kernel."""
+
+    def refuse(*_: object) -> None:
+        raise NotImplementedError  # as on Windows; then nbclient leaves signals alone
+
+    loop = asyncio.SelectorEventLoop()
+    loop.add_signal_handler = refuse  # type: ignore[method-assign]
+    task = loop.create_task(client.async_execute(env=environment))
+    try:
+        loop.run_until_complete(task)
+    except KeyboardInterrupt:
+        task.cancel()
+        raise
+    finally:
+        while left := asyncio.all_tasks(loop):  # the interrupted one ends the kernel; its watchman
+            for other in left - {task}:
+                other.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.close()
 
 
 def texts(output: NotebookNode) -> list[str]:
@@ -129,23 +174,57 @@ def what_a_reader_sees(notebook: NotebookNode) -> list[tuple[str, str, str, list
     ]  # fmt: skip
 
 
-def render(path: Path, *, check: bool) -> str:
-    """Write (or with `check` compare) the notebook of one source; what is to be said about it."""
-    started = time.monotonic()
-    target = HERE / f"{path.stem}.ipynb"
+def run_source(path: Path) -> tuple[NotebookNode, bytes]:
+    """The notebook of one source with its outputs, and the bytes of its file."""
     notebook = read_source(path)
     execute(notebook, path.name)
-    rendered = nbformat.writes(notebook, version=4) + "\n"
+    rendered = (nbformat.writes(notebook, version=4) + "\n").encode()
     if len(rendered) > BYTES:
-        raise LessonError(f"{target.name} would have {len(rendered)} bytes; {BYTES} are the most")
-    if not check:
-        target.write_text(rendered, encoding="utf-8", newline="\n")
-    elif not target.exists():
-        raise LessonError(f"{target.name} is missing; python lessons/render.py {path.name[:2]}")
+        says = f"{path.stem}.ipynb would have {len(rendered)} bytes; {BYTES} are the most"
+        raise LessonError(says)
+    return notebook, rendered
+
+
+def render(path: Path, *, check: bool = False, twice: bool = False) -> str:
+    """Write the notebook of one source, or with `check` or `twice` compare; what is to be said."""
+    started = time.monotonic()
+    target = HERE / f"{path.stem}.ipynb"
+    notebook, rendered = run_source(path)
+    did = f"written, {len(rendered) // 1000} kB"
+    if check or twice:
+        compare(read_committed(target), notebook, target.name)
+        did = "is as its source says"
     else:
-        compare(nbformat.read(target, as_version=4), notebook, target.name)
-    did = "is as its source says" if check else f"written, {len(rendered) // 1000} kB"
+        with written_beside(target) as file:
+            file.write(rendered)
+    if twice:
+        again, bytes_again = run_source(path)
+        if bytes_again != rendered:
+            raise LessonError(
+                f"{target.name}: a second run gives other bytes, {apart(notebook, again)}"
+            )
+        did += ", and a second run gives the same bytes"
     return f"{target.name}: {did} ({time.monotonic() - started:.0f} s)"
+
+
+def apart(one: NotebookNode, other: NotebookNode) -> str:
+    """The first cell in which two notebooks differ."""
+    pairs = zip(one.cells, other.cells, strict=False)
+    return next((f"first in cell {a.id}" for a, b in pairs if a != b), "though no cell differs")
+
+
+def read_committed(path: Path) -> NotebookNode:
+    """The notebook in its folder. Raises LessonError where there is none, or none that is whole."""
+    remedy = f"run python lessons/render.py {path.name[:2]}"
+    if not path.exists():
+        raise LessonError(f"{path.name} is missing; {remedy}")
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+    except Exception as error:  # what it raises depends on what is damaged
+        says = str(error).partition("\n")[0].rstrip(".:")[:200]
+        raise LessonError(f"{path.name} is damaged ({says}); {remedy}") from None
+    return notebook
 
 
 def compare(old: NotebookNode, new: NotebookNode, name: str) -> None:
@@ -170,15 +249,42 @@ def compare(old: NotebookNode, new: NotebookNode, name: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Render the lessons, or check that they are.")
     parser.add_argument("numbers", nargs="*", metavar="NN", help="which lessons (default: all)")
-    parser.add_argument("--check", action="store_true", help="compare, and write nothing")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true", help="compare, and write nothing")
+    mode.add_argument("--twice", action="store_true", help="--check, and two runs give equal bytes")
+    mode.add_argument("--html", type=Path, metavar="FOLDER", help="write them all as web pages")
     args = parser.parse_args()
+    if args.html and args.numbers:
+        parser.error("--html writes all pages, whose links lead to each other: leave out NN")
     try:
+        if args.html:
+            say(f"open {write_html(args.html)}")
+            return 0
         for path in sources(args.numbers):
-            print(render(path, check=args.check), file=sys.stderr)  # noqa: T201
-    except TinyGPTError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+            say(render(path, check=args.check, twice=args.twice))
+    except (TinyGPTError, OSError) as error:
+        say(f"error: {error}")
         return 1
+    except KeyboardInterrupt:
+        say("stopped; every notebook is whole, the one at hand as it was")
+        return 130
     return 0
+
+
+def write_html(folder: Path) -> Path:
+    """Write every page into the folder; the one to begin with."""
+    try:
+        from web_pages import write_pages
+    except ImportError as error:
+        raise LessonError(f"{error}; web pages need pip install '.[lessons]'") from None
+    for path in HERE.glob("*.ipynb"):
+        read_committed(path)
+    pages = write_pages(folder)
+    return next(page for page in pages if page.name == "index.html")
+
+
+def say(what: str) -> None:
+    print(what, file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -20,10 +20,13 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
 # Okabe and Ito's colours, which also differ in grey in this order
-INK, BLUE, ORANGE, GREEN, RED, SKY, GREY = (
-    "#1a1a1a", "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#8c8c8c",
+INK, BLUE, ORANGE, GREEN, RED, SKY, GREY, PURPLE = (
+    "#1a1a1a", "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#8c8c8c", "#a2487f",
 )  # fmt: skip
-PALE = {BLUE: "#d6e8f4", ORANGE: "#fdeccb", GREEN: "#d3efe6", RED: "#fbdfd0", GREY: "#f0f0f0"}
+PALE = {
+    BLUE: "#d6e8f4", ORANGE: "#fdeccb", GREEN: "#d3efe6", RED: "#fbdfd0", GREY: "#f0f0f0",
+    PURPLE: "#f3e1ec",
+}  # fmt: skip
 COLOURS = (BLUE, RED, GREEN, ORANGE, INK)
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 LIGHT_TO_DARK = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#9ecae8", "#0072b2"])
@@ -75,21 +78,28 @@ def titles(axes: Axes, title: str, x: str = "", y: str = "") -> None:
 
 
 def draw_curves(axes: Axes, x: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
-    """Lines that differ in colour and in dashes, each named at its right end."""
-    for i, y in enumerate(curves.values()):
-        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
-        axes.plot(x, y, linewidth=2, **style)
-    low, high = axes.get_ylim()
+    """Lines that differ in colour and in dashes, each named at its right end (also after another
+    `axes.set_ylim`)."""
+    names = []
+    for i, (name, y) in enumerate(curves.items()):
+        colour = COLOURS[i % len(COLOURS)]
+        axes.plot(x, y, linewidth=2, color=colour, linestyle=DASHES[i % len(DASHES)])
+        text = axes.text(
+            1.01, 0, name, fontsize=TEXT, color=colour, va="center", transform=axes.transAxes
+        )
+        names.append((y[-1], i, text))
     apart = 1.4 * TEXT / 72 / (0.7 * axes.figure.get_size_inches()[1])  # a line of text
-    lowest = 0.0
-    for end, i, name in sorted((y[-1], i, name) for i, (name, y) in enumerate(curves.items())):
-        height = max((end - low) / (high - low), lowest)  # names do not lie on each other
-        lowest = height + apart
-        axes.text(
-            1.01, height, name, fontsize=TEXT, color=COLOURS[i % len(COLOURS)], va="center",
-            transform=axes.transAxes,
-        )  # fmt: skip
-    axes.set_ylim(low, high)
+
+    def place_names(axes: Axes) -> None:
+        low, high = axes.get_ylim()
+        lowest = 0.0
+        for end, _, text in sorted(names, key=lambda name: name[:2]):
+            height = max((end - low) / (high - low), lowest)  # names do not lie on each other
+            lowest = height + apart
+            text.set_y(height)
+
+    axes.callbacks.connect("ylim_changed", place_names)
+    axes.set_ylim(axes.get_ylim())
 
 
 def draw_bars(axes: Axes, names: Sequence[str], values: Sequence[float], colour: str = BLUE):
@@ -202,7 +212,7 @@ FORWARD = [  # name, what it is, what comes out, lesson
     ("embedding", "embedding of token and position", "x (B, T, C)", "07"),
     ("norm", "LayerNorm", "(B, T, C)", "06"),
     ("attention", "causal self-attention, added to x", "x (B, T, C)", "08"),
-    ("mlp", "LayerNorm, linear, GELU, linear, added", "x (B, T, C)", "05, 06"),
+    ("mlp", "norm, linear, GELU, linear, added", "x (B, T, C)", "05, 06"),
     ("final norm", "LayerNorm", "(B, T, C)", "06"),
     ("logits", "linear: a number for every token", "logits (B, T, V)", "05"),
     ("loss", "softmax and cross-entropy", "loss, one number", "03"),
@@ -232,6 +242,11 @@ PLACES = [*(row[0] for row in FORWARD), *(row[0] for row in AROUND)]
 
 def draw_map(*mark: str) -> Picture:
     """The machine on one page. `mark` names the places where this lesson is, of PLACES."""
+    here = f"; you are at: {', '.join(mark)}" if mark else ""
+    return picture(map_figure(*mark), "the machine, forward and backward" + here)
+
+
+def map_figure(*mark: str) -> Figure:
     unknown = set(mark) - set(PLACES)
     if unknown:
         raise ValueError(f"the map has no {', '.join(sorted(unknown))}; it has {', '.join(PLACES)}")
@@ -242,16 +257,16 @@ def draw_map(*mark: str) -> Picture:
     axes.set_title("A GPT on one page: forward down, backward up", fontsize=TITLE, loc="left")
     axes.add_patch(Rectangle((0.08, 2.64), 6.7, 2.72, fill=False, edgecolor=INK, linestyle="--"))
     axes.text(6.65, 3.5, "block, L times", fontsize=SMALL, ha="right", va="center", color=INK)
-    axes.text(1.9, -0.45, "FORWARD", fontsize=TEXT, ha="center", color=BLUE, fontweight="bold")
-    axes.text(5.3, -0.45, "BACKWARD", fontsize=TEXT, ha="center", color=RED, fontweight="bold")
-    axes.text(8.2, -0.45, "AROUND IT", fontsize=TEXT, ha="center", color=INK, fontweight="bold")
+    axes.text(1.9, -0.6, "FORWARD", fontsize=TEXT, ha="center", color=BLUE, fontweight="bold")
+    axes.text(5.3, -0.6, "BACKWARD", fontsize=TEXT, ha="center", color=PURPLE, fontweight="bold")
+    axes.text(8.2, -0.6, "AROUND IT", fontsize=TEXT, ha="center", color=INK, fontweight="bold")
     for y, (name, what, out, lesson) in enumerate(FORWARD):
         _draw_place(axes, 0.2, y, 3.5, what, lesson, BLUE, name in mark)
         _draw_arrow(axes, 1.3, y + 0.29, y + 0.71, BLUE, out)
         if name in BACKWARD:
-            _draw_place(axes, 4.0, y, 2.65, f"{name}, backward", "", RED, name in mark)
+            _draw_place(axes, 4.0, y, 2.65, f"{name}, backward", "", PURPLE, name in mark)
             if y > 2:
-                _draw_arrow(axes, 4.5, y - 0.29, y - 0.71, RED, BACKWARD[name])
+                _draw_arrow(axes, 4.5, y - 0.29, y - 0.71, PURPLE, BACKWARD[name])
             else:
                 axes.text(
                     5.3, y - 0.4, f"{BACKWARD[name]}: to AdamW", fontsize=SMALL, ha="center",
@@ -261,23 +276,20 @@ def draw_map(*mark: str) -> Picture:
     axes.annotate(
         "", (4.5, 8.29), (1.6, 9.02),
         arrowprops={
-            "arrowstyle": "->", "color": RED, "connectionstyle": "angle,angleA=0,angleB=90",
+            "arrowstyle": "->", "color": PURPLE, "connectionstyle": "angle,angleA=0,angleB=90",
         },
     )  # fmt: skip
     axes.text(3.0, 9.22, "dloss = 1: the way back begins", fontsize=SMALL, ha="center", color=INK)
     for name, what, lesson, y in AROUND:
         _draw_place(axes, 7.05, y, 2.35, what, lesson, GREEN, name in mark)
-    return picture(figure, "the machine, forward and backward" + _where(mark))
-
-
-def _where(mark: Sequence[str]) -> str:
-    return f"; you are at: {', '.join(mark)}" if mark else ""
+    return figure
 
 
 def _draw_place(
     axes: Axes, x: float, y: float, width: float, what: str, lesson: str, colour: str, here: bool
 ) -> None:
-    """A box with words and, at its right, the lesson's number; thick and orange: we are here."""
+    """A box with words and, at its right, the lesson's number. Where we are: orange in a thick
+    frame, and a box that has a lesson says so in words."""
     high = 0.29 if "\n" not in what else 0.4
     axes.add_patch(
         FancyBboxPatch(
@@ -291,12 +303,16 @@ def _draw_place(
             zorder=2,
         )
     )
-    weight = "bold" if here else "normal"
-    axes.text(x + 0.1, y, what, fontsize=SMALL, va="center", color=INK, weight=weight, zorder=3)
+    axes.text(x + 0.1, y, what, fontsize=SMALL, va="center", color=INK, zorder=3)
     axes.text(
-        x + width - 0.08, y, lesson, fontsize=SMALL, va="center", ha="right", color=INK,
-        weight=weight, zorder=3,
-    )  # fmt: skip
+        x + width - 0.08, y, lesson, fontsize=SMALL, va="center", ha="right", color=INK, zorder=3
+    )
+    if here and lesson:
+        axes.text(
+            x + width - 0.12, y - high - 0.03, "you are here", fontsize=SMALL, va="center",
+            ha="right", color="white", weight="bold", zorder=4,
+            bbox={"boxstyle": "round,pad=0.25", "facecolor": INK, "edgecolor": "none"},
+        )  # fmt: skip
 
 
 def _draw_arrow(axes: Axes, x: float, start: float, end: float, colour: str, what: str) -> None:

@@ -54,6 +54,12 @@ def test_the_pages_lead_somewhere():
             assert (LESSONS / link).is_file(), link
 
 
+def test_a_word_stands_once_in_the_glossary():
+    text = (LESSONS / "glossary.md").read_text(encoding="utf-8")
+    words = re.findall(r"^\| ([^|]+?) \|", text, re.M)
+    assert len(words) > 50 and len(words) == len(set(words))
+
+
 @pytest.mark.slow
 @needs_jupyter
 @every_lesson

@@ -59,6 +59,7 @@ SHORTER = {  # flags added to commands that would run for minutes
     "python -m tinygpt.bench --preset shakespeare-char --only train --threads 1": "--seconds 0.1",
     "python lessons/render.py 00": "--check",
     "python lessons/render.py --check": "00",
+    "python lessons/render.py --twice": "00",
     "python -m tinygpt.train --data python --run-name code": "--data book.txt --steps 2",
     "python -m tinygpt.train --data book.txt --run-name letters --tokenizer char": "--steps 2",
     "python -m tinygpt.train --preset shakespeare-char-cpu --run-name like-nanogpt": (

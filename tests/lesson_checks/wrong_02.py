@@ -79,12 +79,12 @@ def places_in_place_of_ids(ids, T, B, rng):
     return at, at + 1
 
 
-@wrong("02.get_batch", says="should have (B, T)")
+@wrong("02.get_batch", says="x has shape (3, 1) and should have (1, 3) = (B, T)")
 def time_first(ids, T, B, rng):
     at = places(ids, T, B, rng)
     return ids[at].T, ids[at + 1].T
 
 
-@wrong("02.get_batch", says="two arrays: x, y")
+@wrong("02.get_batch", says="two parts: x, y")
 def the_whole_window(ids, T, B, rng):
     return ids[rng.integers(0, len(ids) - T, size=(B, 1)) + np.arange(T + 1)]

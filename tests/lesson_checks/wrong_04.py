@@ -12,7 +12,7 @@ def without_the_rate(params, grads, lr):
     return [p - dp for p, dp in zip(params, grads, strict=True)]
 
 
-@wrong("04.sgd_step", says="it writes into its argument params")
+@wrong("04.sgd_step", says="writes into its argument params")
 def in_place(params, grads, lr):
     for p, dp in zip(params, grads, strict=True):
         p -= lr * dp
@@ -48,6 +48,12 @@ def loss_and_dlogits(w, ids, targets):
     return loss, p / len(ids)
 
 
+def added_up(w, ids, rows):
+    dw = np.zeros_like(w)
+    np.add.at(dw, ids, rows)
+    return dw
+
+
 @wrong("04.bigram_step", says="only its last pair counts")
 def repeated_ids_dropped(w, ids, targets, lr):
     loss, dlogits = loss_and_dlogits(w, ids, targets)
@@ -59,32 +65,28 @@ def repeated_ids_dropped(w, ids, targets, lr):
 @wrong("04.bigram_step", says="divide by it")
 def without_the_mean(w, ids, targets, lr):
     loss, dlogits = loss_and_dlogits(w, ids, targets)
-    dw = np.zeros_like(w)
-    np.add.at(dw, ids, dlogits * len(ids))
+    dw = added_up(w, ids, dlogits * len(ids))
     return w - lr * dw, loss
 
 
 @wrong("04.bigram_step", says="the row of a token that is not among the ids")
 def rows_of_the_targets(w, ids, targets, lr):
     loss, dlogits = loss_and_dlogits(w, ids, targets)
-    dw = np.zeros_like(w)
-    np.add.at(dw, targets, dlogits)
+    dw = added_up(w, targets, dlogits)
     return w - lr * dw, loss
 
 
 @wrong("04.bigram_step", says="it goes uphill")
 def added(w, ids, targets, lr):
     loss, dlogits = loss_and_dlogits(w, ids, targets)
-    dw = np.zeros_like(w)
-    np.add.at(dw, ids, dlogits)
+    dw = added_up(w, ids, dlogits)
     return w + lr * dw, loss
 
 
 @wrong("04.bigram_step", says="the loss before the step is ln 2")
 def loss_after_the_step(w, ids, targets, lr):
     _, dlogits = loss_and_dlogits(w, ids, targets)
-    dw = np.zeros_like(w)
-    np.add.at(dw, ids, dlogits)
+    dw = added_up(w, ids, dlogits)
     return w - lr * dw, loss_and_dlogits(w - lr * dw, ids, targets)[0]
 
 
@@ -96,9 +98,8 @@ def all_logits_down_but_the_right_one(w, ids, targets, lr):
     return w - lr * dw, loss
 
 
-@wrong("04.bigram_step", says="new w and the loss")
+@wrong("04.bigram_step", says="two parts: the new w, the loss")
 def without_the_loss(w, ids, targets, lr):
     _, dlogits = loss_and_dlogits(w, ids, targets)
-    dw = np.zeros_like(w)
-    np.add.at(dw, ids, dlogits)
+    dw = added_up(w, ids, dlogits)
     return w - lr * dw

@@ -33,7 +33,7 @@ def whole_rows(f, x):
     return grad
 
 
-@wrong("05.numeric_grad", says="writes into an argument")
+@wrong("05.numeric_grad", says="writes into its argument x")
 def in_place(f, x):
     grad = np.zeros(x.shape)
     for i in np.ndindex(x.shape):
@@ -46,34 +46,28 @@ def in_place(f, x):
     return grad
 
 
-@wrong("05.numeric_grad", says="twice too large")
-def one_step_below_the_line(f, x):
+def slopes(f, x, step, apart):
     grad = np.zeros(x.shape)
     for i in np.ndindex(x.shape):
         d = np.zeros(x.shape)
-        d[i] = 1e-5
-        grad[i] = (f(x + d) - f(x - d)) / 1e-5
+        d[i] = step
+        grad[i] = (f(x + d) - f(x - d)) / apart
     return grad
+
+
+@wrong("05.numeric_grad", says="twice too large")
+def one_step_below_the_line(f, x):
+    return slopes(f, x, 1e-5, 1e-5)
 
 
 @wrong("05.numeric_grad", says="the step is too small")
 def as_small_as_possible(f, x):
-    grad = np.zeros(x.shape)
-    for i in np.ndindex(x.shape):
-        d = np.zeros(x.shape)
-        d[i] = 1e-9
-        grad[i] = (f(x + d) - f(x - d)) / 2e-9
-    return grad
+    return slopes(f, x, 1e-9, 2e-9)
 
 
 @wrong("05.numeric_grad", says="it is not the slope of f")
 def a_step_one_can_see(f, x):
-    grad = np.zeros(x.shape)
-    for i in np.ndindex(x.shape):
-        d = np.zeros(x.shape)
-        d[i] = 0.1
-        grad[i] = (f(x + d) - f(x - d)) / 0.2
-    return grad
+    return slopes(f, x, 0.1, 0.2)
 
 
 def rows(a):
@@ -123,7 +117,7 @@ def weights_the_other_way_round(dy, x, w):
     return dy @ w.T, rows(dy).T @ rows(x), rows(dy).sum(axis=0)
 
 
-@wrong("05.linear_backward", says="three arrays, dx, dw, db")
+@wrong("05.linear_backward", says="three parts: dx, dw, db, in this order")
 def without_the_bias(dy, x, w):
     return dy @ w.T, rows(x).T @ rows(dy)
 

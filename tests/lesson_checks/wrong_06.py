@@ -20,6 +20,11 @@ def slope(x):
     return 0.5 * ((1 + t) + x * (1 - t * t) * K * (1 + 3 * A * x * x))
 
 
+def through_both(d, xhat):
+    """The way back through mean and variance, but for the factor s."""
+    return d - d.mean(axis=-1, keepdims=True) - xhat * (d * xhat).mean(axis=-1, keepdims=True)
+
+
 @wrong("06.layernorm", says="divide the sum of squares by C, not by C - 1")
 def unbiased_variance(x, w, b):
     v = x.var(axis=-1, keepdims=True, ddof=1)
@@ -82,37 +87,30 @@ def variance_as_a_constant(dy, x, w):
 def not_summed(dy, x, w):
     xhat, s = normalised(x)
     d = dy * w
-    along = (d * xhat).mean(axis=-1, keepdims=True)
-    return s * (d - d.mean(axis=-1, keepdims=True) - xhat * along), dy * xhat, dy
+    return s * through_both(d, xhat), dy * xhat, dy
 
 
 @wrong("06.layernorm_backward", says="dw is not the sum of dy * xhat")
 def dw_from_x(dy, x, w):
     xhat, s = normalised(x)
     d = dy * w
-    along = (d * xhat).mean(axis=-1, keepdims=True)
-    dx = s * (d - d.mean(axis=-1, keepdims=True) - xhat * along)
-    return dx, summed_over_rows(dy * x), summed_over_rows(dy)
+    return s * through_both(d, xhat), summed_over_rows(dy * x), summed_over_rows(dy)
 
 
 @wrong("06.layernorm_backward", says="changes the loss")
 def forgotten_w(dy, x, w):
     xhat, s = normalised(x)
-    along = (dy * xhat).mean(axis=-1, keepdims=True)
-    dx = s * (dy - dy.mean(axis=-1, keepdims=True) - xhat * along)
-    return dx, summed_over_rows(dy * xhat), summed_over_rows(dy)
+    return s * through_both(dy, xhat), summed_over_rows(dy * xhat), summed_over_rows(dy)
 
 
 @wrong("06.layernorm_backward", says="changes the loss")
 def forgotten_rstd(dy, x, w):
     xhat, _ = normalised(x)
     d = dy * w
-    along = (d * xhat).mean(axis=-1, keepdims=True)
-    dx = d - d.mean(axis=-1, keepdims=True) - xhat * along
-    return dx, summed_over_rows(dy * xhat), summed_over_rows(dy)
+    return through_both(d, xhat), summed_over_rows(dy * xhat), summed_over_rows(dy)
 
 
-@wrong("06.layernorm_backward", says="should return three arrays: dx, dw, db")
+@wrong("06.layernorm_backward", says="should return three parts: dx, dw, db")
 def dx_alone(dy, x, w):
     return dy * w
 

@@ -177,6 +177,6 @@ def the_wrong_sign(dy, q, k, v):
     return -dq, -dk, dv
 
 
-@wrong("08.attention_backward", says="return three arrays")
+@wrong("08.attention_backward", says="three parts: dq, dk, dv")
 def dq_alone(dy, q, k, v):
     return backward(dy, q, k, v, right_ds)[0]

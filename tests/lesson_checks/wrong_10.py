@@ -80,7 +80,7 @@ def in_place(p, g, m, v, t, lr, decay):
     return p, m, v
 
 
-@wrong("10.adamw_step", says="three arrays: p, m, v")
+@wrong("10.adamw_step", says="three parts: p, m, v")
 def p_alone(p, g, m, v, t, lr, decay):
     m, v = moments(g, m, v)
     return p - lr * decay * p - lr * direction(m, v, t)
@@ -111,7 +111,7 @@ def forgotten_root(grads, limit):
     return [g * float(min(1.0, limit / max(norm, 1e-30))) for g in grads]
 
 
-@wrong("10.clip", says="writes into an argument")
+@wrong("10.clip", says="writes into its argument grads")
 def clips_in_place(grads, limit):
     for g in grads:
         g *= limit

@@ -140,7 +140,7 @@ def with_the_prompt(model, ids, n):
     return list(ids) + without_a_cache(model, ids, n)
 
 
-@wrong("13.generate_cached", says="changes the caller's list")
+@wrong("13.generate_cached", says="changes the list ids")
 def appends_to_the_caller(model, ids, n):
     for _ in range(n):
         ids.append(ask(model, window(ids, model.config.block_size)))

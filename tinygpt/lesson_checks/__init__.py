@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tinygpt.errors import TinyGPTError
-from tinygpt.lesson_checks.core import Candidate, Check, Finding, Verdict
+from tinygpt.lesson_checks.core import SECONDS, Candidate, Check, Finding, Verdict
 
 __all__ = ["Candidate", "Check", "Finding", "Verdict", "all_checks", "check", "find_check", "hint"]
 
@@ -35,10 +35,15 @@ def find_check(name: str) -> Check:
     return known[name]
 
 
-def check(name: str, fn: Callable[..., Any]) -> None:
+def check(name: str, fn: Callable[..., Any], *, seconds: float | None = SECONDS) -> None:
     """Print whether `fn` is right; if not: what is wrong, the smallest input that shows it, and
-    the worst coordinate."""
-    print(find_check(name).examine(fn))  # noqa: T201
+    the worst coordinate.
+
+    A call of `fn` may take so many seconds: an endless loop is ended. A single call from it into
+    C is not: you get the sentence, but restart the kernel to be rid of it. With `seconds=None`
+    nothing is ended, and `breakpoint()` works inside `fn`.
+    """
+    print(find_check(name).examine(fn, seconds=seconds))  # noqa: T201
 
 
 def hint(name: str) -> None:

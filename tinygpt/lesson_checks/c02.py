@@ -1,12 +1,17 @@
 """Lesson 02: `get_batch`."""
 
-from typing import Any
-
 import numpy as np
 
 from tinygpt.backend import Array
 from tinygpt.data import Batches
-from tinygpt.lesson_checks.core import Candidate, Check, expect, expect_close
+from tinygpt.lesson_checks.core import (
+    Candidate,
+    Check,
+    expect,
+    expect_array,
+    expect_close,
+    expect_parts,
+)
 
 CASES = [(4, 3, 1), (7, 3, 2), (3, 1, 2), (12, 4, 5)]  # ids, T, B; the smallest first
 MANY = 400  # windows drawn to see which starts there are
@@ -35,17 +40,11 @@ def _text(N: int) -> Array:
 
 def _draw(f: Candidate, ids: Array, T: int, B: int, rng: Rng) -> tuple[Array, Array]:
     """The batch, once it is two whole-numbered arrays of shape (B, T)."""
-    got: Any = f(ids, T, B, rng)
-    two = isinstance(got, tuple | list) and len(got) == 2
-    expect(two, f"it returns a {type(got).__name__} and should return two arrays: x, y", f)
-    for name, part in zip("xy", got, strict=True):
-        kind = f"{name} is a {type(part).__name__} and should be an array"
-        expect(isinstance(part, np.ndarray), kind, f)
-        shape = f"{name} has shape {part.shape} and should have (B, T) = {(B, T)}"
-        expect(part.shape == (B, T), shape, f, **{f"your {name}": part})
+    x, y = expect_parts(f, f(ids, T, B, rng), "x", "y")
+    for name, part in (("x", x), ("y", y)):
+        expect_array(f, part, (B, T), part=name, because=" = (B, T)")
         whole = f"{name} is {part.dtype}; ids are whole numbers"
         expect(part.dtype.kind in "iu", whole, f, **{f"your {name}": part})
-    x, y = got
     return x, y
 
 

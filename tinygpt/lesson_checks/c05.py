@@ -15,6 +15,7 @@ from tinygpt.lesson_checks.core import (
     expect_close,
     expect_finite,
     expect_gradient,
+    expect_parts,
     number,
     place,
 )
@@ -151,22 +152,19 @@ def linear_backward(dy: Array, x: Array, w: Array) -> tuple[Array, Array, Array]
     return dx, dw, cast(Array, db)  # there is a bias
 
 
+def _three(f: Candidate, dy: Array, x: Array, w: Array, dtype: Any = None) -> None:
+    parts = expect_parts(f, f(dy, x, w), *NAMES)
+    for name, part, shape in zip(NAMES, parts, (x.shape, w.shape, w.shape[1:]), strict=True):
+        because = f", the shape of {name[1:]}"
+        expect_array(f, part, shape, dtype, part=name, because=because)
+
+
 def linear_backward_is_right(f: Candidate) -> None:
     for dy, x, w in CASES:
-        got = f(dy, x, w)
-        three = isinstance(got, tuple | list) and len(got) == 3
-        expect(three, "it should return three arrays, dx, dw, db, in this order", f)
-        for name, like, part, shape in zip(
-            NAMES, ("x", "w", "b"), got, (x.shape, w.shape, w.shape[1:]), strict=True
-        ):
-            kind = f"{name} is a {type(part).__name__} and should be an array"
-            expect(isinstance(part, np.ndarray), kind, f)
-            says = f"{name} has shape {part.shape} and should have {shape}, the shape of {like}"
-            expect(part.shape == shape, says, f, **{name: part})
+        _three(f, dy, x, w)
     for dtype in (np.float32, np.float64):
-        for name, part in zip(NAMES, f(*(a.astype(dtype) for a in CASES[0])), strict=True):
-            says = f"{name} is {part.dtype} and should be {np.dtype(dtype)}: dtype in, dtype out"
-            expect(part.dtype == dtype, says, f, **{name: part})
+        dy, x, w = (a.astype(dtype) for a in CASES[0])
+        _three(f, dy, x, w, dtype)
     for dy, x, w in CASES:
         dx, dw, db = f(dy, x, w)
         _, right_dw, right_db = linear_backward(dy, x, w)

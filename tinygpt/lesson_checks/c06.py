@@ -1,7 +1,6 @@
 """Lesson 06: LayerNorm and GELU, forward and backward."""
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -10,13 +9,15 @@ from tinygpt.backend import Array
 from tinygpt.lesson_checks.core import (
     Candidate,
     Check,
-    Finding,
     expect,
     expect_array,
     expect_close,
     expect_finite,
     expect_gradient,
+    expect_parts,
 )
+
+NAMES = ("dx", "dw", "db")
 
 # The smallest first; the lesson's own rows are the third. The variances are 1 or more.
 ROWS = [
@@ -96,34 +97,23 @@ def layernorm_is_right(f: Candidate) -> None:
                      "added to the variance, before the root", tolerance=1e-7)  # fmt: skip
 
 
-def three_parts(f: Candidate, got: Any) -> tuple[Any, Any, Any]:
-    if not isinstance(got, tuple | list) or len(got) != 3:
-        kind = (
-            f"{len(got)} things" if isinstance(got, tuple | list) else f"one {type(got).__name__}"
-        )
-        raise Finding(f"it returns {kind} and should return three arrays: dx, dw, db", f.facts())
-    return got[0], got[1], got[2]
-
-
 def layernorm_backward_is_right(f: Candidate) -> None:
     rows = ROWS[1:]  # with two channels, the result never depends on x
     for x in rows:
         w, _ = scale_and_shift(x.shape[-1])
-        dx, dw, db = three_parts(f, f(gradient_like(x), x, w))
-        expect_array(f, dx, x.shape)
+        dx, dw, db = expect_parts(f, f(gradient_like(x), x, w), *NAMES)
+        expect_array(f, dx, x.shape, part="dx")
         for name, d in (("dw", dw), ("db", db)):
-            shape = np.shape(d)
-            expect(isinstance(d, np.ndarray) and shape == w.shape, f"{name} has shape {shape} and "
-                   f"should have {w.shape}, as {name[1:]} has: it is shared by all rows, so sum "
-                   "over the rows", f)  # fmt: skip
+            because = f", as {name[1:]} has: it is shared by all rows, so sum over the rows"
+            expect_array(f, d, w.shape, part=name, because=because)
     for dtype in (np.float32, np.float64):
         x, w = rows[0].astype(dtype), np.ones(3, dtype)
-        for d in three_parts(f, f(gradient_like(x), x, w)):
-            expect_array(f, d, (3,), dtype)
+        for name, d in zip(NAMES, f(gradient_like(x), x, w), strict=True):
+            expect_array(f, d, (3,), dtype, part=name)
     for x in rows:
         w, _ = scale_and_shift(x.shape[-1])
         dy = gradient_like(x)
-        dx, dw, db = three_parts(f, f(dy, x, w))
+        dx, dw, db = f(dy, x, w)
         right = layernorm_backward(dy, x, w)
         expect_finite(f, dx, right[0])
         expect_close(f, db, right[2], "db is not the sum of dy over the rows", shown="db")
@@ -141,7 +131,7 @@ def layernorm_backward_is_right(f: Candidate) -> None:
     for row in rows:
         x, (w, b) = row.copy(), scale_and_shift(row.shape[-1])
         dy = gradient_like(x)
-        dx, dw, db = three_parts(f, f(dy, x, w))
+        dx, dw, db = f(dy, x, w)
 
         def loss(x: Array = x, w: Array = w, b: Array = b, dy: Array = dy) -> float:
             return float((dy * layernorm(x, w, b)).sum())

@@ -15,6 +15,7 @@ from tinygpt.lesson_checks.core import (
     expect_close,
     expect_finite,
     expect_gradient,
+    expect_parts,
 )
 
 NAMES = ("dq", "dk", "dv")
@@ -133,16 +134,14 @@ def the_past_stays(f: Candidate, q: Array, k: Array, v: Array) -> None:
         )  # fmt: skip
 
 
-def three(f: Candidate, dy: Array, q: Array, k: Array, v: Array) -> tuple[Array, ...]:
+def three(
+    f: Candidate, dy: Array, q: Array, k: Array, v: Array, dtype: Any = None
+) -> tuple[Array, ...]:
     """What f returns: three arrays shaped like q."""
-    got: Any = f(dy, q, k, v)
-    parts = len(got) if isinstance(got, tuple | list) else 0
-    expect(parts == 3, "return three arrays: dq, dk, dv", f)
-    for name, d in zip(NAMES, got, strict=True):
-        kind = type(d).__name__
-        expect(isinstance(d, np.ndarray), f"{name} is a {kind} and should be an array", f)
-        expect(d.shape == q.shape, f"{name} has shape {d.shape} and should have {q.shape}", f)
-    return tuple(got)
+    parts = expect_parts(f, f(dy, q, k, v), *NAMES)
+    for name, d in zip(NAMES, parts, strict=True):
+        expect_array(f, d, q.shape, dtype, part=name)
+    return parts
 
 
 def attention_backward_is_right(f: Candidate) -> None:
@@ -150,9 +149,8 @@ def attention_backward_is_right(f: Candidate) -> None:
     for case in cases:
         three(f, *case)
     for dtype in (np.float32, np.float64):
-        for name, d in zip(NAMES, three(f, *(x.astype(dtype) for x in cases[1])), strict=True):
-            expect(d.dtype == dtype, f"{name} is {d.dtype} and should be {np.dtype(dtype)}: dtype "
-                   "in, dtype out", f)  # fmt: skip
+        dy, q, k, v = (x.astype(dtype) for x in cases[1])
+        three(f, dy, q, k, v, dtype)
     for case in cases:
         for d, right in zip(three(f, *case), attention_backward(*case), strict=True):
             expect_finite(f, d, right)

@@ -16,6 +16,7 @@ from tinygpt.lesson_checks.core import (
     expect_close,
     expect_finite,
     expect_number,
+    expect_parts,
 )
 
 BETA1, BETA2, EPS = 0.9, 0.99, 1e-8  # the lesson's; lr and decay are arguments
@@ -67,15 +68,10 @@ def lr_at(step: int, lr: float, min_lr: float, warmup: int, steps: int) -> float
 
 def _step(f: Candidate, *given: Any) -> tuple[Array, Array, Array]:
     """One call, with three arrays of the shape and dtype of p as its result."""
-    result = f(*given)
-    if not isinstance(result, tuple | list) or len(result) != 3:
-        raise Finding("it should return three arrays: p, m, v", f.facts(yours=result))
-    for name, array in zip("pmv", result, strict=True):
-        try:
-            expect_array(f, array, given[0].shape, given[0].dtype)
-        except Finding as finding:
-            raise Finding(f"{name}: {finding.sentence}", finding.facts) from None
-    return tuple(result)
+    p, m, v = expect_parts(f, f(*given), *"pmv")
+    for name, array in (("p", p), ("m", m), ("v", v)):
+        expect_array(f, array, given[0].shape, given[0].dtype, part=name)
+    return p, m, v
 
 
 def adamw_step_is_right(f: Candidate) -> None:
@@ -150,7 +146,7 @@ CLIPS: list[tuple[list[list[float]], float]] = [
 def clip_is_right(f: Candidate) -> None:
     for dtype in (np.float64, np.float32):
         for lists, limit in CLIPS:
-            grads = _frozen(lists, dtype)
+            grads = [np.array(numbers, dtype) for numbers in lists]
             result = f(grads, limit)
             if not isinstance(result, list | tuple) or len(result) != len(grads):
                 raise Finding(f"it should return a list of {len(grads)} arrays",
@@ -158,7 +154,7 @@ def clip_is_right(f: Candidate) -> None:
             for got, g in zip(result, grads, strict=True):
                 expect_array(f, got, g.shape, dtype)
     for lists, limit in CLIPS:
-        grads = _frozen(lists, np.float64)
+        grads = [np.array(numbers) for numbers in lists]
         result = f(grads, limit)
         got, old = np.concatenate(result), np.concatenate(grads)
         expect_finite(f, got, old)
@@ -176,14 +172,6 @@ def clip_is_right(f: Candidate) -> None:
                "and the same factor", f, yours=result, right=right)  # fmt: skip
         expect_close(f, got, np.concatenate(right), f"the norm is {after:.4g} after clipping and "
                      "should be the limit", shown="yours, one after the other")  # fmt: skip
-
-
-def _frozen(lists: list[list[float]], dtype: Any) -> list[Array]:
-    """Arrays that the learner cannot write into (a list is not copied by Candidate)."""
-    arrays = [np.array(numbers, dtype) for numbers in lists]
-    for array in arrays:
-        array.flags.writeable = False
-    return arrays
 
 
 SCHEDULES = [(1.0, 0.1, 4, 13), (2e-3, 0.0, 10, 60), (1.0, 0.5, 0, 3), (1.0, 0.1, 4, 5)]
