@@ -21,7 +21,7 @@ from tinygpt.params import ParamSpec, Tree, named_views, nested, param_shapes
 from tinygpt.threads import WorkerPool, default_workers
 from tinygpt.transformer import Cache
 
-EXPANDED = 1 << 21  # weights at a time: fewer, and calls cost more than the arithmetic
+EXPANDED = 1 << 20  # weights at a time: fewer, and calls cost more than the arithmetic
 LEVELS = 127  # and as many below zero: -128 stays unused
 
 
