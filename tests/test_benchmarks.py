@@ -1,6 +1,7 @@
 """The suite of benchmarks/: its protocol, its check of numbers, its tables, on toy contenders."""
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -90,6 +91,20 @@ def test_the_tables_show_ratios_shares_and_failures(bench):
     assert "| PyTorch | 1,500.0 | 1,600.0 | 67 | 1.50 | 33% | 20 |" in text
     assert "| absent | did not run: No module named 'torch' |" in text
     assert "OPENBLAS_CORETYPE" in text
+
+
+def between(page, name):
+    """The lines of a page that a command wrote."""
+    text = (BENCHMARKS.parent / page).read_text(encoding="utf-8")
+    return text.split(f"<!-- {name} -->\n")[1].split("<!-- end -->")[0]
+
+
+def test_the_pages_show_what_was_measured(bench):
+    results = BENCHMARKS / "results"
+    suite = json.loads((results / "suite.json").read_text())
+    assert between("README.md", "suite") == "\n".join(bench("report").bar(suite)) + "\n"
+    table = (results / "techniques.md").read_text(encoding="utf-8")
+    assert between("lessons/guide/speed.md", "techniques") == table
 
 
 def test_plain_numpy_computes_the_same_gradients_as_tinygpt(bench):

@@ -92,6 +92,25 @@ def test_no_op_builds_on_another():
     assert within == set()
 
 
+HOT = ("transformer", "model", "params", "optim", "parallel", "kv_cache", "generation")
+
+
+def test_the_hot_path_stays_short():
+    """Lines of code and comments, without blank lines and docstrings: the design's bar is 1,100."""
+    lines = 0
+    for file in FILES:
+        if file.parts[0] == "ops" or file.as_posix().removesuffix(".py") in HOT:
+            said = {
+                n
+                for node in ast.walk(tree_of(file))
+                if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+                for n in range(node.lineno, (node.end_lineno or 0) + 1)
+            }
+            text = (PACKAGE / file).read_text("utf-8").splitlines()
+            lines += sum(bool(line.strip()) and n not in said for n, line in enumerate(text, 1))
+    assert 900 < lines <= 1100
+
+
 def test_cupy_is_imported_in_one_file_alone():
     importers = [
         file.as_posix()
