@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import mmap
 import os
 import signal
 import sys
@@ -266,3 +267,23 @@ def test_small_products_are_spared_the_copy_by_openblas_for_avx512(
     found = [{"internal_api": "openmp"}, {"internal_api": api, "architecture": architecture}]
     monkeypatch.setattr(threads, "threadpool_info", lambda: found)
     assert threads.blas_spares_small_products() == expected
+
+
+def test_the_pages_of_a_mapped_file_are_fetched_one_by_one_and_only_read(tmp_path, monkeypatch):
+    file = tmp_path / "weights"
+    np.full(3000, np.nan, np.float32).tofile(file)
+    mapped = np.memmap(file, np.float32, mode="r")
+    started = []
+
+    class Thread:
+        def __init__(self, *, target, daemon):
+            assert daemon  # the process may end before it
+            started.append(target)
+
+        def start(self):
+            started[-1]()  # not a number is no reason for a warning
+
+    monkeypatch.setattr(threads.threading, "Thread", Thread)
+    threads.fetch_pages(mapped)
+    pages = started[0].__self__
+    assert pages.shape == (-(-mapped.nbytes // mmap.PAGESIZE),) and np.shares_memory(pages, mapped)

@@ -133,7 +133,10 @@ def quantise(w: Any) -> Int8Matrix:
             block = w[at : at + rows].astype(np.float32)
         largest = np.abs(block).max(axis=1)
         if not np.isfinite(largest).all():
-            raise ConfigError("a weight is infinite or no number, which int8 cannot hold")
+            raise ConfigError(
+                "a weight is infinite or no number, which int8 cannot hold: the model is damaged, "
+                "or its training diverged; take an earlier checkpoint"
+            )
         scale[at : at + rows] = step = largest / LEVELS
         block /= np.where(step == 0.0, 1.0, step)[:, None]
         np.rint(block, out=block)
