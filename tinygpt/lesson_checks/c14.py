@@ -196,7 +196,7 @@ CHECKS = [
             "Kept if u < p[guess] / q[guess]. Else the weights of the new token are "
             "np.maximum(p - q, 0): where p is below q, guesses alone bring enough.",
             "if u * q[guess] < p[guess]: return guess, True. Then rest = np.maximum(p - q, 0); "
-            "return sampling.draw(rest if rest.any() else p, v), False. You need not divide rest by "
+            "return sampling.draw(rest if rest.any() else p, v), False. No need to divide rest by "
             "its sum: draw does.",
         ),
     ),
