@@ -354,20 +354,18 @@ def draw_runs(
 ) -> Picture:
     """A text as it reads, token by token, in boxes; a gap after each run.
 
-    A run is a list of (token, kind). `kinds` names the kinds, each with its colour (of PALE); the
-    last of them is drawn bold.
+    A run is a list of (token, kind), 100 letters at most. `kinds` names the kinds, each with its
+    colour (of PALE); the last of them is drawn bold.
     """
     wide, strong = 100.0, list(kinds)[-1]
     places, x, line = [], 0.0, 0
-    for token, kind, gap in (
-        (token, kind, 1.6 * (i == len(run)))
-        for run in runs
-        for i, (token, kind) in enumerate(run, 1)
-    ):
-        if x + len(token) > wide:
+    for run in runs:
+        if x + sum(len(token) for token, _ in run) > wide:
             x, line = 0.0, line + 1
-        places.append((x, line, token, kind))
-        x += len(token) + gap
+        for token, kind in run:
+            places.append((x, line, token, kind))
+            x += len(token)
+        x += 1.6
     figure, axes = new_figure(9.5, 0.33 * (line + 2) + 0.45)
     axes.axis("off")
     axes.set_xlim(-0.5, wide + 0.5)
