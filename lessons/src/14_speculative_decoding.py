@@ -470,8 +470,8 @@ for rolls_back in (True, False):
     print(tokenizer.decode(text[:40]), end="\n\n")
 
 # %% [markdown]
-# (`np.cumprod` multiplies from the left, so its sum counts the 1s before the first 0: guesses kept until one differs.) No error comes: the model goes on reading the refused words as if they
-# stood in the text, and writes a tale about words that nobody can see. A test that holds cached decoding against plain decoding (lesson 13) after *refused* guesses finds it
+# (`np.cumprod` multiplies from the left, so its sum counts the 1s before the first 0: guesses kept until one differs.) No error comes. The model reads the refused words as if they
+# stood in the text: after "One Sunday" it sees guesses that were thrown away, and the sentence breaks off. A test that holds cached decoding against plain decoding (lesson 13) after *refused* guesses finds it
 # at once; one where all guesses are right never does.
 #
 # ## The library's version beside yours

@@ -98,7 +98,7 @@ def _kept_as_often_as_it_should(f: Candidate, p: Array, q: Array, guess: int) ->
     kept = [_checked(f, f(p, q, guess, (i + 0.5) / n, 0.6180339887 * i % 1), len(p))[1]
             for i in range(n)]  # fmt: skip
     right = min(1.0, float(p[guess] / q[guess]))
-    expect(abs(np.mean(kept) - right) < 1.5 / n, f"of {n} guesses of id {guess} it keeps "
+    expect(bool(abs(np.mean(kept) - right) < 1.5 / n), f"of {n} guesses of id {guess} it keeps "
            f"{sum(kept)} and should keep {right * n:.0f}: a share of min(1, p/q) = {right:.4g}",
            f)  # fmt: skip
 
