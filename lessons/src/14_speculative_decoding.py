@@ -87,7 +87,7 @@ draw_runs(
 )  # fmt: skip
 
 # %% [markdown]
-# The table knows how phrases go on, and nothing of who is in the tale: names and things come from the model. Each pass ends with one token of the model's own,
+# The table knows how phrases go on, and nothing of who is in the tale: most names and things come from the model. Each pass ends with one token of the model's own,
 # so even a pass whose guesses are all wrong says as much as plain decoding. Nobody could tell this text from one drawn token by token. Why, you
 # will now prove.
 #
@@ -193,19 +193,26 @@ picture(figure, "sat: 0.2 kept, 0.3 drawn anew; ran: 0.2 and 0.1; fell: 0.2 kept
 # For any `p` and `q`, both of shape `(V,)` and with sum 1. Call `α` (alpha) the probability that a guess is kept, and `x` any token. `q[x] > 0` for a token that was guessed.
 #
 # ```text
-# P(x guessed and kept) = q[x] · min(1, p[x]/q[x])            P(A and B) = P(A) · P(B given A)
-#                       = min(q[x], p[x])                     q ≥ 0 goes into the min
+# P(x guessed and kept)
+#     = q[x] · min(1, p[x]/q[x])                       P(A and B) = P(A) · P(B given A)
+#     = min(q[x], p[x])                                q ≥ 0 goes into the min
 #
-# α                     = Σ_x min(p[x], q[x])                 sum over cases that exclude each other
+# α   = Σ_x min(p[x], q[x])                            sum over cases that exclude each other
 #
-# max(p[x] − q[x], 0)   = p[x] − min(p[x], q[x])              look at p ≥ q and at p < q
-# Σ_x max(p − q, 0)     = 1 − α                               sum over x; p sums to 1
+# max(p[x] − q[x], 0)
+#     = p[x] − min(p[x], q[x])                         look at p ≥ q, then at p < q
+# Σ_x max(p[x] − q[x], 0)
+#     = 1 − α                                          sum over x; p sums to 1
 #
-# P(x drawn anew, given a refusal) = max(p[x] − q[x], 0) / (1 − α)          the rule: in proportion, made to sum to 1
+# P(x drawn anew, given a refusal)
+#     = max(p[x] − q[x], 0) / (1 − α)                  the rule: in proportion, made to sum to 1
 #
-# P(x comes out) = P(x guessed and kept) + P(refused) · P(x drawn anew, given a refusal)         two ways that exclude each other
-#                = min(p[x], q[x]) + (1 − α) · (p[x] − min(p[x], q[x])) / (1 − α)                the lines above
-#                = p[x]                                                                          1 − α cancels      ∎
+# P(x comes out)
+#     = P(x guessed and kept)
+#       + P(refused) · P(x drawn anew, given a refusal)             two ways that exclude each other
+#     = min(p[x], q[x])
+#       + (1 − α) · (p[x] − min(p[x], q[x])) / (1 − α)              the lines above
+#     = p[x]                                                        1 − α cancels, then the min
 # ```
 #
 # (If `α = 1` nothing is ever refused.) The draft does not appear in the result: a bad one costs time, never quality. And no rule can keep more: `x` comes out as a kept guess
@@ -419,7 +426,8 @@ for name, source in sources.items():
 # %%
 greedy = SamplingConfig(temperature=0, max_new_tokens=80)
 plain, guessed = (
-    Sample(model.config, beginning, greedy, np.random.default_rng(0), stop_ids=[eot]) for _ in "12"
+    Sample(model.config, beginning, greedy, np.random.default_rng(0), stop_ids=[eot])
+    for _ in range(2)
 )
 list(draw_together(model, [plain]))
 ahead = Speculation(model, Counts, draft_tokens=4)
@@ -502,4 +510,4 @@ for name in ("14.accept_or_resample", "14.one_pass"):
 # Try `python -m tinygpt.generate --prompt "Long ago, a" --temperature 0 --lookup 2 --stats`.
 #
 # **To read.** Leviathan, Kalman and Matias, *Fast inference from transformers via speculative decoding* (2023): section 2.3 and algorithm 1 for the rule, 3.1 to 3.3 for tokens and time, appendix A.1 for the proof. Chen et al.,
-# *Accelerating large language model decoding with speculative sampling* (2023): algorithm 2, found at the same time. In the library: `tinygpt/speculative.py`, `benchmarks/speculate.py`. Next: lesson 15, serving.
+# *Accelerating large language model decoding with speculative sampling* (2023): algorithm 2, found at the same time. Saxena, *Prompt lookup decoding* (2023, on GitHub): its README. In the library: `tinygpt/speculative.py`, `benchmarks/speculate.py`. Next: lesson 15, serving.
