@@ -150,7 +150,7 @@ def trial(rule, n=5000):  # the shares of what comes out, and the share of guess
 print(*trial(naive))
 
 # %% [markdown]
-# Right, and wasteful: even a draft with `q = p` would see most guesses refused, for two fair dice seldom agree. The guess itself should *be* the draw, whenever
+# Right, and wasteful: even a perfect draft, `q = p`, would see only `0.25 + 0.09 + 0.04 = 0.38` of its guesses kept, for two dice seldom agree. The guess itself should *be* the draw, whenever
 # that does no harm.
 #
 # ## The rule
@@ -368,7 +368,7 @@ picture(
 # ```
 #
 # Invented numbers: `w` = 20 billion, `f` = 100 billion: up to `n = 10` tokens cost what one costs, all **memory-bound**. A real machine is in between. Measured at the size of GPT-2 124M, after 128 tokens
-# (`benchmarks/speculate.py`; two cores of a shared AMD EPYC machine; the [guide](guide/generation.md#speculative-decoding) has the table): 14.9 ms over one token, 22.5 ms over five. Call `c = 22.5/14.9 = 1.51` the cost of a pass over five in passes over one, and `d` the cost of one guess in the same unit. In the
+# (`benchmarks/speculate.py`; two cores of a shared AMD EPYC machine; the [guide](guide/generation.md#speculative-decoding) has the table): 14.9 ms over one token, 22.5 ms over five (with the weights laid out for it, `tinygpt/panels.py`; 31.9 ms without). Call `c = 22.5/14.9 = 1.51` the cost of a pass over five in passes over one, and `d` the cost of one guess in the same unit. In the
 # time of a plain token:
 #
 # ```text
