@@ -420,3 +420,46 @@ def draw_stream(
     for x, name in ((-0.62, "wte"), (n + 0.62, "wteᵀ")):
         axes.text(x, 0, name, color=INK, bbox=box, **words)
     return picture(figure, says)
+
+
+# ---- a text whose tokens are of kinds, in runs
+
+
+def draw_runs(
+    runs: Sequence[Sequence[tuple[str, str]]], kinds: Mapping[str, str], title: str, says: str
+) -> Picture:
+    """A text as it reads, token by token, in boxes; a gap after each run.
+
+    A run is a list of (token, kind), 100 letters at most. `kinds` names the kinds, each with its
+    colour (of PALE); the last of them is drawn bold.
+    """
+    wide, strong = 100.0, list(kinds)[-1]
+    places, x, line = [], 0.0, 0
+    for run in runs:
+        if x + sum(len(token) for token, _ in run) > wide:
+            x, line = 0.0, line + 1
+        for token, kind in run:
+            places.append((x, line, token, kind))
+            x += len(token)
+        x += 1.6
+    figure, axes = new_figure(9.5, 0.33 * (line + 2) + 0.45)
+    axes.axis("off")
+    axes.set_xlim(-0.5, wide + 0.5)
+    axes.set_ylim(line + 1.6, -0.7)
+    axes.set_title(title, fontsize=TITLE, loc="left", color=INK)
+    x = 0.0
+    for kind in kinds:  # the legend, below
+        places.append((x, line + 1.1, f" {kind} ", kind))
+        x += len(kind) + 4
+    for x, y, token, kind in places:
+        axes.add_patch(
+            Rectangle(
+                (x, y - 0.36), len(token), 0.72, facecolor=PALE[kinds[kind]], edgecolor=INK,
+                linewidth=1.6 if kind == strong else 0.5, zorder=2 + (kind == strong),
+            )
+        )  # fmt: skip
+        axes.text(
+            x + len(token) / 2, y, token, fontsize=SMALL, ha="center", va="center", color=INK,
+            family="monospace", weight="bold" if kind == strong else "normal", zorder=4,
+        )  # fmt: skip
+    return picture(figure, says)
