@@ -91,9 +91,9 @@ class _Asked:
 
 
 def _new(seed: int = 0, dtype: Any = np.float64, config: ModelConfig = CONFIG) -> _Model:
-    """A model with weights large enough that clipping matters."""
+    """A model with weights so large that some of its gradients are clipped, and some not."""
     draws = np.random.default_rng(seed).standard_normal(parameter_count(config))
-    return _Model(config, (0.8 * draws).astype(dtype))
+    return _Model(config, (0.45 * draws).astype(dtype))
 
 
 def _optimizer(model: GPT) -> _Optimizer:
@@ -170,7 +170,7 @@ def _trained(
 
 
 def train_is_right(f: Candidate) -> None:
-    for begin, end, parts in ((0, 1, 1), (0, 1, 2), (0, 3, 1), (3, 5, 1), (2, 4, 4)):
+    for begin, end, parts in ((0, 1, 1), (0, 2, 2), (0, 3, 1), (3, 5, 1), (2, 4, 4)):
         model, before = _new(), _new()
         optimizer = _optimizer(model)
         losses = _trained(f, model, optimizer, begin, end, parts)
