@@ -137,9 +137,13 @@ def _plain(
         optimizer.update(model.flat, grads, _rate(step), scale=scale, part=slice(None))
 
 
+_ADDS = (
+    "each step adds to the gradients of the step before: the first part of a step has to "
+    "overwrite them, accumulate=False"
+)
 MISTAKES: list[tuple[str, dict[str, Any]]] = [
-    ("each step adds to the gradients of the step before: the first part of a step has to "
-     "overwrite them, accumulate=False", {"never_zeroed": True}),
+    (_ADDS, {"never_zeroed": True}),
+    (_ADDS, {"never_zeroed": True, "limit": 0.0}),
     ("of the parts only the last one counts: from the second part on they have to be added, "
      "accumulate=True", {"last_part": True}),
     ("the gradients are parts times too large: every part has to divide by the tokens of the "
