@@ -392,12 +392,10 @@ curves = {
     "rate 0.2": c11.train(*new_run(seed=1), good, lambda step: 20 * warm(step), 0, 120),
 }
 figure, axes = new_figure(8.5, 3.6)
-draw_curves(axes, range(120), curves)
 axes.set_ylim(1, 7)
+draw_curves(axes, range(120), curves)
 titles(axes, "A needle, a dent, a wall", "step", "loss in nats per token")
-picture(
-    figure, "clipped: one spike, then as before; not clipped: higher after it; rate 0.2: stays high"
-)
+picture(figure, "clipped, one spike; not clipped, higher after it; rate 0.2 stays high")
 
 # %% [markdown]
 # The needle (it ends near 15, above the page) is the loss of the bad batch itself, and says nothing about the model. Clipped, the next batches are hardly
