@@ -34,6 +34,18 @@ def never_zeroed(model, optimizer, batch, rate, begin, end, parts):
     return loop(model, optimizer, batch, rate, begin, end, parts, add=True)
 
 
+@wrong("11.train", says="each step adds to the gradients of the step before")
+def never_zeroed_and_kept(model, optimizer, batch, rate, begin, end, parts):
+    grads = np.zeros_like(model.flat)
+    g, losses = views(grads, model.config), []
+    for step in range(begin, end):
+        x, y = batch(step)
+        losses.append(model.loss_and_gradients(x, y, g, accumulate=True))
+        optimizer.begin_step()
+        optimizer.update(model.flat, grads.copy(), rate(step), part=slice(None))
+    return losses
+
+
 @wrong("11.train", says="only the last one counts")
 def each_part_overwrites(model, optimizer, batch, rate, begin, end, parts):
     return loop(model, optimizer, batch, rate, begin, end, parts, add=False)

@@ -50,8 +50,8 @@ def train(
 
 def save(path: str, model: GPT, optimizer: AdamW, step: int, seed: int) -> str:
     """Write all that a run needs to go on as if it had never stopped; the path."""
-    state = {"t": optimizer.t, "step": step, "seed": seed}
-    np.savez(path, flat=model.flat, m=optimizer.m, v=optimizer.v, **state)
+    t = optimizer.t
+    np.savez(path, flat=model.flat, m=optimizer.m, v=optimizer.v, t=t, step=step, seed=seed)
     return path
 
 
@@ -119,10 +119,14 @@ def _plain(
     *,
     limit: float = CLIP,
     never_zeroed: bool = False,
+    kept: bool = False,
     last_part: bool = False,
     own_means: bool = False,
 ) -> None:
-    """`train` line by line, with the mistakes that people make."""
+    """`train` line by line, with the mistakes that people make.
+
+    `kept`: the optimiser gets a copy of the gradients, which it overwrites.
+    """
     grads = np.zeros_like(model.flat)
     g = views(grads, model.config)
     for step in range(begin, end):
@@ -134,7 +138,8 @@ def _plain(
             )  # fmt: skip
         scale = clip_factor(math.sqrt(squared_norm(grads)), limit)
         optimizer.begin_step()
-        optimizer.update(model.flat, grads, _rate(step), scale=scale, part=slice(None))
+        given = grads.copy() if kept else grads
+        optimizer.update(model.flat, given, _rate(step), scale=scale, part=slice(None))
 
 
 _ADDS = (
@@ -142,8 +147,11 @@ _ADDS = (
     "overwrite them, accumulate=False"
 )
 MISTAKES: list[tuple[str, dict[str, Any]]] = [
-    (_ADDS, {"never_zeroed": True}),
-    (_ADDS, {"never_zeroed": True, "limit": 0.0}),
+    *(
+        (_ADDS, {"never_zeroed": True, "kept": kept, "limit": limit})
+        for kept in (True, False)
+        for limit in (CLIP, 0.0)
+    ),
     ("of the parts only the last one counts: from the second part on they have to be added, "
      "accumulate=True", {"last_part": True}),
     ("the gradients are parts times too large: every part has to divide by the tokens of the "
@@ -378,7 +386,7 @@ CHECKS = [
             "begin_step, update.",
             "for step in range(begin, end): x, y = batch(step); loss = 0.0; for i, rows in "
             "enumerate(np.array_split(np.arange(len(x)), parts)): loss += …; then scale = "
-            "clip_factor(math.sqrt(grads @ grads), 1.0), optimizer.begin_step(), "
+            "optim.clip_factor(np.linalg.norm(grads), 1.0), optimizer.begin_step(), "
             "optimizer.update(model.flat, grads, rate(step), scale=scale, part=slice(None)), "
             "losses.append(loss).",
         ),
