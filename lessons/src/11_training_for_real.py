@@ -399,12 +399,7 @@ curves = {
 figure, axes = new_figure(8.5, 3.6)
 axes.set_ylim(1, 7)
 draw_curves(axes, range(120), curves)
-titles(
-    axes,
-    "A bad batch: a needle. Not clipped: a dent. A bad rate: a wall",
-    "step",
-    "loss in nats per token",
-)
+titles(axes, "Bad batch: a needle; unclipped, a dent. Bad rate: a wall", "step", "loss in nats")
 picture(figure, "clipped, one spike; not clipped, higher after it; rate 0.2 stays high")
 
 # %% [markdown]
@@ -539,7 +534,8 @@ picture(
 # | SHA-256 of every array, of the text, and the settings | a file may be damaged, or belong to another text | an error in place of a strange loss |
 # | tokenizer and configuration are in the file | without them the ids mean nothing | one file is enough to speak |
 #
-# Here are one step of its run, and a thread's share of it. The three checks pass on it:
+# Here are one step of its run, and a thread's share of it. Below, the checks on what stood in for yours on this page: `c11.train` is
+# `TrainingStep` in a loop; `c11.save` and `c11.load` are the six names in a `.npz` (the library writes HDF5, with the same six in it).
 
 # %%
 import inspect
