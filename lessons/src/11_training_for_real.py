@@ -84,9 +84,8 @@ def encode(written):  # each with end-of-text at both ends: one to begin from, o
 
 train_ids, val_ids = encode(train_tales), encode(val_tales)
 floor = -sum(tale.log_prob for tale in val_tales) / sum(len(ids) - 1 for ids in val_ids)
-print(
-    f"{tokenizer.vocab_size} tokens known, longest tale {max(map(len, train_ids + val_ids))} tokens"
-)
+longest = max(map(len, train_ids + val_ids))
+print(f"{tokenizer.vocab_size} tokens known, longest tale {longest} tokens")
 print(f"knowing nothing {np.log(tokenizer.vocab_size):.2f}, floor {floor:.3f} nats per token")
 
 
@@ -155,12 +154,9 @@ def lowest_loss(x, y):
                           for _ in range(n)]))  # fmt: skip
 
 
-print(
-    f"by hand 0.347, computed {lowest_loss(np.array([[0, 1], [0, 2]]), np.array([[1, 2], [2, 1]])):.3f}"
-)
-print(
-    f"our batch {lowest_loss(x, y):.3f}; after 200 steps the loss is below 0.05: {losses[-1] < 0.05}"
-)
+tiny_x, tiny_y = np.array([[0, 1], [0, 2]]), np.array([[1, 2], [2, 1]])  # a, b, c = 0, 1, 2
+print(f"by hand 0.347, computed {lowest_loss(tiny_x, tiny_y):.3f}")
+print(f"our batch {lowest_loss(x, y):.3f}; the loss is now below 0.05: {losses[-1] < 0.05}")
 
 # %% [markdown]
 # The loop passes. Now a bug that people really make: they cut `y` out of the text without moving it by one, so `y` is `x`.
@@ -183,6 +179,7 @@ picture(figure, "two curves; y one later comes down to a dotted line, y equal to
 # %% [markdown]
 # It does not: the model learns to *copy* the token that it has before it, and looks splendid. Only a known lowest loss gives it away (or
 # reading what it writes: one token for ever). That is what the floor is for.
+# (The check of the exercise below compares the first loss with that of copying, and says so.)
 #
 # ## Batches in parts
 #
@@ -399,7 +396,7 @@ curves = {
 figure, axes = new_figure(8.5, 3.6)
 axes.set_ylim(1, 7)
 draw_curves(axes, range(120), curves)
-titles(axes, "Bad batch: a needle; unclipped, a dent. Bad rate: a wall", "step", "loss in nats")
+titles(axes, "A bad batch: a needle; unclipped, a dent. A bad rate stays up", "step", "loss")
 picture(figure, "clipped, one spike; not clipped, higher after it; rate 0.2 stays high")
 
 # %% [markdown]
@@ -558,7 +555,7 @@ check("11.load", c11.load)
 #
 # ## Three lines to remember
 #
-# - Overfit one batch first; a loss below the lowest possible is a bug.
+# - Overfit one batch first. A loss below the lowest possible is a bug; a training loss below the floor is text learnt by heart.
 # - Measure on all of the held-out text, each token once, training and validation in the same way; the gap is what was learnt by heart.
 # - A checkpoint holds parameters, both moments, both counts of steps and the seed; a resumed run equals a straight one bit for bit, or something is missing.
 #
