@@ -374,9 +374,10 @@ picture(figure, "samples at six steps: from letters at random to whole tales wit
 # come to rest a percent or two above the floor. A single batch costs more: its windows end with the beginning of the next tale, which is
 # the expensive part, full of choices. So compare a training loss with a validation loss only if both were measured in the same way.
 #
-# The lower picture: at first bytes at random, then words, sentences, and at last the home and the names that come back, which attention
-# has to look up: the stairs of the upper picture. (*Whole* is a tale that the grammar could have written, to the last letter. On your machine the tales
-# may differ: it rounds otherwise, and training makes small differences large.)
+# The lower picture: at first bytes at random, then words and sentences; at step 200 the home of the first sentence comes back in the third, at 400 the
+# friend, and last the hero. Attention has learnt to look them up, one after the other: the stairs of the upper picture. (*Whole* is a tale that the
+# grammar could have written, to the last letter. On your machine the tales may differ: it rounds otherwise, and training makes small
+# differences large.)
 #
 # ## What a spike looks like
 #
@@ -396,7 +397,7 @@ curves = {
 figure, axes = new_figure(8.5, 3.6)
 axes.set_ylim(1, 7)
 draw_curves(axes, range(120), curves)
-titles(axes, "A bad batch: a needle; unclipped, a dent. A bad rate stays up", "step", "loss")
+titles(axes, "Bad batch: a needle; unclipped, a dent. Bad rate: stays up", "step", "loss in nats")
 picture(figure, "clipped, one spike; not clipped, higher after it; rate 0.2 stays high")
 
 # %% [markdown]
