@@ -290,3 +290,4 @@ def test_a_page_shows_what_the_notebook_does(pages):
     assert html.count("<img") == len(described) == pictures > 3
     assert described[0].startswith("the machine, forward and backward; you are at: loss")
     assert html.count("<details>") == 9  # three hints for each of three exercises
+    assert "</summary>\n</details>" not in html  # what unfolds lies inside, not below

@@ -4,7 +4,7 @@
 # You will write the loop that trains a GPT, and the two functions that let it stop today and go on tomorrow as if it had
 # never stopped. In between you learn to read a loss: what is good, what is noise, what is too good to be true.
 #
-# 40 minutes. You need: lesson 09 (the GPT, forward and backward) and [10](10_adamw_clipping_schedule.ipynb) (AdamW, clipping,
+# 40 minutes. You need: [09](09_block_and_gpt.ipynb) (the GPT, forward and backward) and [10](10_adamw_clipping_schedule.ipynb) (AdamW, clipping,
 # schedule). This notebook trains several models, so it takes about half a minute to run.
 
 # %%
@@ -42,13 +42,15 @@ draw_map("training loop")
 #
 # ```text
 # Σ p·(−ln q) − Σ p·(−ln p) = −Σ p·ln(q/p)              ln a − ln b = ln(a/b)
-#                           ≥ −Σ p·(q/p − 1)            ln z ≤ z − 1: the tangent at 1 lies above the curve
+#                           ≥ −Σ p·(q/p − 1)            ln z ≤ z − 1: tangent at 1 lies above ln
 #                           = 1 − Σ q                   p·(q/p) = q, and the p sum to 1
 #                           ≥ 0                         the q sum to 1 at most
 # ```
 #
-# The tales of tinygpt come from such a grammar. Ours here are short ones, of three sentences: `[a|b]` is a choice, `{hero}` a word that comes
-# back, `<open>` a rule of the large grammar (how a tale begins).
+# The tales of tinygpt come from such a grammar. Ours here are short ones, of three sentences. In a rule `[a|b]` is a choice, `<open>` another rule
+# (of the large grammar: how a tale begins), `{friend=friend}` draws a word of the kind *friend* and remembers it, `{friend}` says it again, and
+# `{hero.His}` is *His* or *Her*, as the hero's name asks for. `Grammar` takes the tale, the rules and the words; what it writes knows its `text` and its
+# `log_prob`, `ln p`.
 
 # %%
 tiny = grammar.Grammar({"": "[cat|dog|fox|hen] [sat|ran]"}, {}, {})
@@ -65,8 +67,8 @@ for tale in val_tales[:3]:
     print(tale.text)
 
 # %% [markdown]
-# The second sentence says *his* or *her* as the name asks for; the third takes up both names and the home. A model that has not learned to
-# look back (lesson 08) cannot know them.
+# The second sentence begins with *His* or *Her*; the third takes up both names and the home. A model that has not learned to look back
+# (lesson 08) cannot know them.
 #
 # Now tokens and windows (lessons 01, 02). Every tale ends with the end-of-text token. A training window begins where a tale begins and is `T = 48`
 # tokens long, so the model sees each tale from its start. `batch(step)` draws its windows with a generator made of the seed and
@@ -187,9 +189,9 @@ picture(figure, "two curves; y one later comes down to a dotted line, y equal to
 # gradients, and step once: **gradient accumulation**. `N = B·T` tokens, `l[n]` the loss of token `n`:
 #
 # ```text
-# loss  = 1/N · Σ_n l[n]                                              definition (lesson 03)
-#       = Σ_part1 l[n]/N + Σ_part2 l[n]/N + …                         a sum may be taken in parts
-# dp    = Σ_part1 (dl[n]/dp)/N + Σ_part2 (dl[n]/dp)/N + …             derivative of a sum;  (n,), like p
+# loss  = 1/N · Σ_n l[n]                                        definition (lesson 03)
+#       = Σ_part1 l[n]/N + Σ_part2 l[n]/N + …                   a sum may be taken in parts
+# dp    = Σ_part1 (dl[n]/dp)/N + Σ_part2 (dl[n]/dp)/N + …       derivative of a sum; shape of p
 # ```
 #
 # Every part divides by the `N` of the *whole* batch, not by its own. By hand, four tokens with losses 1, 2, 3, 6 in parts of three and one:
@@ -215,9 +217,9 @@ print("largest difference of a gradient is below 1e-12:", np.abs(whole - added).
 
 # %% [markdown]
 # `accumulate=i > 0`: the first part overwrites what the step before left, the others add. Who forgets to begin from zero (in PyTorch:
-# who forgets `zero_grad()`) moves along the sum of all gradients since the start, in directions that were right long ago. In a run of 100 steps
-# that brings `naive_train` from 6.7 to 1.4, the loop below falls to 5 and then climbs back to 7. (`update` uses the array of gradients as scratch
-# paper, hence the copy.) The check sees it at the second step:
+# who forgets `zero_grad()`) moves along the sum of all gradients since the start, in directions that were right long ago. In 100 steps over
+# `batch`, with a learning rate of 0.01, `naive_train` comes from 6.7 to 1.5; the loop below falls to 4.8 and then climbs back to 7. The check
+# sees it at the second step:
 
 
 # %%
@@ -228,7 +230,7 @@ def never_zeroed(model, optimizer, batch, rate, begin, end, parts):
         x, y = batch(step)
         losses.append(model.loss_and_gradients(x, y, g, accumulate=True))  # the bug
         optimizer.begin_step()
-        optimizer.update(model.flat, grads.copy(), rate(step), part=slice(None))
+        optimizer.update(model.flat, grads, rate(step), part=slice(None))
     return losses
 
 
@@ -240,7 +242,7 @@ check("11.train", never_zeroed)
 # Write `train(model, optimizer, batch, rate, begin, end, parts)`: the steps `begin` to `end − 1`, as `naive_train` does them, and
 #
 # - each batch in `parts` parts (`np.array_split(np.arange(B), parts)` gives the rows of each);
-# - the gradient clipped to a global norm of 1 (lesson 10): `optim.clip_factor(norm, 1.0)` is what `update` takes as `scale=`.
+# - the gradient clipped to a global norm of 1 (lesson 10): with `norm` the length of `grads`, `optim.clip_factor(norm, 1.0)` is what `update` takes as `scale=`.
 #
 # Return the list of losses, one a step. `batch(step)` gives `x, y`, `rate(step)` the learning rate. 15 minutes.
 
@@ -287,7 +289,7 @@ print(f"{library.tokens} tokens; the same:", abs(mine - library.loss) < 1e-12)
 
 # %% [markdown]
 # Our tales fit into one window each, so tale by tale, `context=T`, every token is predicted with all of its tale before it: this is the loss
-# to hold against the floor. (The README measures what short windows do: with 32 tokens of context the shipped model pays about four times as much, because it
+# to hold against the floor. (The README measures what short windows do: with 32 tokens of context the shipped model pays more than four times as much, because it
 # does not see whose tale it is.) The same measurement on tales of the training part gives the **training loss**; validation loss minus training loss is **the gap**.
 #
 # **Predict.** A model sees only *40* tales, again and again, for 200 steps. The floor is 0.73. Where does its training loss end, and where its
@@ -321,7 +323,7 @@ picture(
 # ## The real run
 #
 # Two layers, 48 channels, 1000 steps of 16 windows; the learning rate follows lesson 10's schedule. `TrainingStep` is the library's step: the rows
-# are shared by two threads. At six places we stop, measure, and let the model write 20 tales, always with the same seed.
+# are shared by two threads. Every 50 steps we measure the loss, and six times the model writes 20 tales, always with the same seed.
 #
 # **Predict.** In which order will it learn: the words, the grammar of a sentence, the home, the names that come back?
 
@@ -367,14 +369,14 @@ for row, (step, texts) in enumerate(told.items()):
     axes.text(0.19, -row, textwrap.fill(shown[:230], 100), fontsize=10, va="top", color=INK)
 axes.set_ylim(-len(told) + 0.1, 0.1)
 axes.set_title("The same seed, six times: words, sentences, homes, names", fontsize=13, loc="left")
-picture(figure, "samples at six steps: from letters at random to whole tales with the right names")
+picture(figure, "samples at six steps: from tokens at random to whole tales with the right names")
 
 # %% [markdown]
-# The upper picture (its first loss, 6.7, is above the page): training and validation lie on each other, so nothing is learnt by heart, and both
-# come to rest a percent or two above the floor. A single batch costs more: its windows end with the beginning of the next tale, which is
+# The upper picture (its first loss, 6.7, is above the page): training and validation lie on each other, so hardly anything is learnt by heart, and
+# validation comes to rest about one and a half percent above the floor. A single batch costs more: its windows end with the beginning of the next tale, which is
 # the expensive part, full of choices. So compare a training loss with a validation loss only if both were measured in the same way.
 #
-# The lower picture: at first bytes at random, then words and sentences; at step 200 the home of the first sentence comes back in the third, at 400 the
+# The lower picture: at first tokens at random, then words and sentences; at step 200 the home of the first sentence comes back in the third, at 400 the
 # friend, and last the hero. Attention has learnt to look them up, one after the other: the stairs of the upper picture. (*Whole* is a tale that the
 # grammar could have written, to the last letter. On your machine the tales may differ: it rounds otherwise, and training makes small
 # differences large.)
@@ -401,9 +403,9 @@ titles(axes, "Bad batch: a needle; unclipped, a dent. Bad rate: stays up", "step
 picture(figure, "clipped, one spike; not clipped, higher after it; rate 0.2 stays high")
 
 # %% [markdown]
-# The needle (it ends near 15, above the page) is the loss of the bad batch itself, and says nothing about the model. Clipped, the next batches are hardly
-# worse; not clipped, AdamW has taken in a gradient that is far too large, and the loss is higher for tens of steps. With a rate far too high it never comes
-# down. So, at a spike:
+# The needle (it ends near 15, above the page) is the loss of the bad batch itself, and says nothing about the model. Clipped, the run goes on as
+# before; not clipped, AdamW's two means have taken in a gradient that is far too large (lesson 10), and the loss is higher for tens of steps. With a rate far too high
+# it comes down to 4.4 and stays there. So, at a spike:
 #
 # - look at the next losses. Back at once: one odd batch, go on. Still high after a hundred steps: go back to a checkpoint, with a lower rate;
 # - look at the batch. `batch(60)` gives it again, today and next year, because it depends on seed and step alone;
@@ -447,7 +449,8 @@ check("11.save", save)
 # ## Exercise 3: load
 #
 # Write `load(path, model, optimizer)`: put what is in the file into a model and an optimizer of the same shape, made anew by another process, and return `step,
-# seed`. One trap: `model.params`, with which the model computes, are *views* into the array `model.flat` (lesson 00: the same memory). 10 minutes.
+# seed`. One trap: `model.params`, with which the model computes, are *views* into the array `model.flat`: windows into the same memory, as the gradients' were in lesson 09.
+# 10 minutes.
 
 
 # %% tags=["exercise"]
@@ -527,13 +530,15 @@ picture(
 # | in the library | why | what it gains |
 # |---|---|---|
 # | `TrainingStep` shares rows among threads, each with gradients of its own, then adds | a computer has several cores | they all work; the same bits for the same number of threads |
+# | … only where a batch keeps more numbers than the model has; else BLAS splits the products | under a large model the gradients of each thread would be the largest arrays of all | less memory, and no second array to add up |
 # | nothing is updated where loss or norm is not finite | one `nan` would destroy everything | the last checkpoint stays good |
 # | a checkpoint is written beside the old one, then renamed | the power may fail while it is written | there is always a whole file |
-# | SHA-256 of every array, of the text, and the settings | a file may be damaged, or belong to another text | an error in place of a strange loss |
+# | SHA-256 of every array, of the text, and the settings (a fingerprint: one bit changes, and it is another) | a file may be damaged, or belong to another text | an error in place of a strange loss |
 # | tokenizer and configuration are in the file | without them the ids mean nothing | one file is enough to speak |
 #
-# Here are one step of its run, and a thread's share of it. Below, the checks on what stood in for yours on this page: `c11.train` is
-# `TrainingStep` in a loop; `c11.save` and `c11.load` are the six names in a `.npz` (the library writes HDF5, with the same six in it).
+# Here are one step of its run, and a thread's share of it: your inner loop. `cut(n, parts)` gives ranges of rows, `share` is the number of the thread's part,
+# `_trees[share]` are the views of its own gradients; the dropout masks (lesson 06) are drawn from seed, step and row, so a row gets the same ones in any thread. Below, the checks on what stood in for yours on this page: `c11.train` is
+# `TrainingStep` in a loop; `c11.save` and `c11.load` are the six names in a `.npz` (the library writes HDF5, another format for named arrays, with the same six in it).
 
 # %%
 import inspect
@@ -565,4 +570,4 @@ check("11.load", c11.load)
 # **To read.** Karpathy, *A recipe for training neural networks* (2019): sections 2 ("end-to-end skeleton") and 3 ("overfit"). Goodfellow, Bengio and Courville, *Deep
 # Learning* (2016): sections 5.2 on overfitting, 7.8 on early stopping, 11.4 and 11.5 on choosing settings and debugging. Cover and Thomas, *Elements of information
 # theory* (2006): section 2.6 on why nothing beats the true p. In the library: `tinygpt/training.py`, `tinygpt/parallel.py`, `tinygpt/checkpoint/write.py`. Next:
-# lesson 12, sampling.
+# [lesson 12](12_sampling.ipynb), sampling.

@@ -4,7 +4,7 @@
 # You will make a model say several tokens in one pass: something cheap guesses what comes next, the model looks at all guesses at once,
 # and a rule of three lines decides which to keep, so that the text has exactly the probabilities that it had before.
 #
-# 30 minutes. You need: [12](12_sampling.ipynb) (drawing a token) and lesson 13 (the KV cache, what a pass costs).
+# 30 minutes. You need: [12](12_sampling.ipynb) (drawing a token) and [13](13_speed.ipynb) (the KV cache, what a pass costs).
 
 # %%
 import numpy as np
@@ -147,10 +147,10 @@ def trial(rule, n=5000):  # the shares of what comes out, and the share of guess
     return np.bincount([t for t, _ in out], minlength=3) / n, np.mean([k for _, k in out]).round(2)
 
 
-print(*trial(naive))
+print("comes out {}, kept {}".format(*trial(naive)))
 
 # %% [markdown]
-# Right, and wasteful: even a perfect draft, `q = p`, would see only `0.25 + 0.09 + 0.04 = 0.38` of its guesses kept, for two dice seldom agree. The guess itself should *be* the draw, whenever
+# Right, but for the chance in 5000 trials, and wasteful: even a perfect draft, `q = p`, would see only `0.25 + 0.09 + 0.04 = 0.38` of its guesses kept, for two dice seldom agree. The guess itself should *be* the draw, whenever
 # that does no harm.
 #
 # ## The rule
@@ -159,10 +159,10 @@ print(*trial(naive))
 # `p/q`, so that `q · p/q = p` of them stay. For one rule: keep with probability `min(1, p/q)`.
 #
 # ```text
-#                                  sat            ran            fell
-# p/q                              2.5            1.5            1/3
-# kept: q · min(1, p/q)            0.2            0.2            0.2            = min(p, q); sum 0.6
-# still missing: p − kept          0.3            0.1            0              = max(p − q, 0); sum 0.4
+#                             sat       ran       fell
+# p/q                         2.5       1.5       1/3
+# kept: q · min(1, p/q)       0.2       0.2       0.2       = min(p, q), sum 0.6
+# still missing: p − kept     0.3       0.1       0         = max(p − q, 0), sum 0.4
 # ```
 #
 # In 0.4 of all cases the guess was refused and a new word is needed. Draw it in proportion to what is missing, `0.3 : 0.1 : 0`, so with 0.75, 0.25, 0:
@@ -190,7 +190,7 @@ picture(figure, "sat: 0.2 kept, 0.3 drawn anew; ran: 0.2 and 0.1; fell: 0.2 kept
 #
 # ## Why the rule leaves p untouched
 #
-# For any `p` and `q`, both of shape `(V,)` and with sum 1. Call `α` (alpha) the probability that a guess is kept, and `x` any token. `q[x] > 0` for a token that was guessed.
+# For any `p` and `q`, both of shape `(V,)` and with sum 1. Call `α` (alpha) the probability that a guess is kept, and `x` any token. (Where `q[x] = 0`, `x` is never guessed: the first probability is 0, as `min(q[x], p[x])` is.)
 #
 # ```text
 # P(x guessed and kept)
@@ -316,7 +316,7 @@ check("14.one_pass", one_pass)
 #
 # ```text
 # P(N > k) = α^k                                             k independent events; 1 for k = 0
-# E[N]     = Σ_{k≥0} P(N > k)                                mean of a count: N = 1 + 1 + … is one 1 for each k below N
+# E[N]     = Σ_{k≥0} P(N > k)                                N is a sum of 1s, one for each k < N
 #          = 1 + α + α² + … + α^γ                            N > γ + 1 never happens
 #
 # E[N] · (1 − α) = 1 − α^(γ+1)                               all but the first and the last term cancel
@@ -355,7 +355,7 @@ picture(
 )
 
 # %% [markdown]
-# At 0.6 hardly: 2.31 becomes 2.47. At 0.9 well: 4.10 becomes 6.13. The dots are our table with the trained model: with one guess a pass says 1 + α tokens, so you read its `α` from the first dot. The other dots need not lie on one curve: real
+# At 0.6 hardly: 2.31 becomes 2.47. At 0.9 well: 4.10 becomes 6.13. The dots are our table with the trained model: with one guess a pass says 1 + α tokens, so you read its `α` from the first dot: 0.6. The other dots need not lie on one curve: real
 # guesses come right in streaks, within a phrase, and wrong in streaks, where the tale is free.
 #
 # ## When does it pay?
@@ -375,7 +375,7 @@ picture(
 # speed-up = E[N] / (c + γ·d)                tokens, over what they cost
 # α = 0.6, γ = 4, d = 0:      2.31 / 1.51          = 1.53        a table costs almost nothing
 # α = 0.6, γ = 4, d = 0.1:    2.31 / (1.51 + 0.4)  = 1.21        a draft model with a tenth of the cost
-# α = 0.3, γ = 4, d = 0:      1.43 / 1.51          = 0.94        slower than without
+# α = 0.3, γ = 4, d = 0:      1.425 / 1.51         = 0.94        slower than without
 # ```
 #
 # **Predict.** Between one and five tokens take a straight line, and go on along it. Is there a best `γ`, and does it grow with `α`?
@@ -395,7 +395,7 @@ picture(
 )
 
 # %% [markdown]
-# There is: each guess costs the same and brings `α^γ`, less than the one before. (Printed: the best `γ`, and the speed-up there.) So a poor draft should guess few tokens. And where many texts share a pass (a batch, lesson 13), a weight is used often
+# There is: each guess costs the same and brings `α^γ`, less than the one before. And it grows with `α`: the better the draft, the later a guess is no longer worth its price. (Printed: the best `γ`, and the speed-up there.) So a poor draft should guess few tokens. And where many texts share a pass (a batch, lesson 13), a weight is used often
 # anyway, the pass is not memory-bound, and guesses must be paid in full.
 #
 # ## Where guesses come from
@@ -507,7 +507,7 @@ for name in ("14.accept_or_resample", "14.one_pass"):
 # - It pays while a pass over several tokens costs less than they are worth: memory-bound, good guesses, few at a time. Roll the cache back.
 #
 # **You can now** say for a draft and a machine whether guessing ahead pays, and how many tokens to guess, and prove that nobody can tell the text from plain decoding.
-# Try `python -m tinygpt.generate --prompt "Long ago, a" --temperature 0 --lookup 2 --stats`.
+# Try `python -m tinygpt.generate --prompt "In my grandmother's day, Ivy the nosy pig lived" --temperature 0 --lookup 2 --stats`.
 #
 # **To read.** Leviathan, Kalman and Matias, *Fast inference from transformers via speculative decoding* (2023): section 2.3 and algorithm 1 for the rule, 3.1 to 3.3 for tokens and time, appendix A.1 for the proof. Chen et al.,
 # *Accelerating large language model decoding with speculative sampling* (2023): algorithm 2, found at the same time. Saxena, *Prompt lookup decoding* (2023, on GitHub): its README. In the library: `tinygpt/speculative.py`, `benchmarks/speculate.py`. Next: lesson 15, serving.

@@ -8,7 +8,7 @@ from tinygpt.params import views
 
 
 def loop(model, optimizer, batch, rate, begin, end, parts, *, step_of=None, limit=1.0, add=None,
-         means=False, each_part=False, answer=1):  # fmt: skip
+         means=False, each_part=False, answer=1, count_of=None, scale_of=None):  # fmt: skip
     grads, losses = np.zeros_like(model.flat), []
     g = views(grads, model.config)
     for step in range(begin, end):
@@ -17,12 +17,13 @@ def loop(model, optimizer, batch, rate, begin, end, parts, *, step_of=None, limi
         x, y = pair[0], pair[answer]
         loss = 0.0
         for i, rows in enumerate(np.array_split(np.arange(len(x)), parts)):
-            count = None if means else y.size
+            count = None if means else count_of(y) if count_of else y.size
             loss += model.loss_and_gradients(
                 x[rows], y[rows], g, count=count, accumulate=i > 0 if add is None else add
             )
             if each_part or i == parts - 1:
-                scale = clip_factor(math.sqrt(grads @ grads), limit)
+                norm = math.sqrt(grads @ grads)
+                scale = scale_of(norm) if scale_of else clip_factor(norm, limit)
                 optimizer.begin_step()
                 optimizer.update(model.flat, grads, rate(step), scale=scale, part=slice(None))
         losses.append(loss)
@@ -35,14 +36,14 @@ def never_zeroed(model, optimizer, batch, rate, begin, end, parts):
 
 
 @wrong("11.train", says="each step adds to the gradients of the step before")
-def never_zeroed_and_kept(model, optimizer, batch, rate, begin, end, parts):
+def never_zeroed_nor_clipped(model, optimizer, batch, rate, begin, end, parts):
     grads = np.zeros_like(model.flat)
     g, losses = views(grads, model.config), []
     for step in range(begin, end):
         x, y = batch(step)
         losses.append(model.loss_and_gradients(x, y, g, accumulate=True))
         optimizer.begin_step()
-        optimizer.update(model.flat, grads.copy(), rate(step), part=slice(None))
+        optimizer.update(model.flat, grads, rate(step), part=slice(None))
     return losses
 
 
@@ -65,6 +66,42 @@ def the_loss_divided_but_not_the_gradients(model, optimizer, batch, rate, begin,
 @wrong("11.train", says="not clipped")
 def without_clipping(model, optimizer, batch, rate, begin, end, parts):
     return loop(model, optimizer, batch, rate, begin, end, parts, limit=0.0)
+
+
+@wrong("11.train", says="and not the norm itself")
+def scaled_by_the_norm(model, optimizer, batch, rate, begin, end, parts):
+    return loop(model, optimizer, batch, rate, begin, end, parts, scale_of=lambda norm: norm)
+
+
+@wrong("11.train", says="len(y) its rows")
+def divided_by_the_rows(model, optimizer, batch, rate, begin, end, parts):
+    return loop(model, optimizer, batch, rate, begin, end, parts, count_of=len)
+
+
+@wrong("11.train", says="the last part's alone")
+def the_loss_of_the_last_part(model, optimizer, batch, rate, begin, end, parts):
+    losses = []
+
+    class Told:  # the model, whose losses are written down
+        flat, config = model.flat, model.config
+
+        def loss_and_gradients(self, *arguments, **settings):
+            losses.append(model.loss_and_gradients(*arguments, **settings))
+            return losses[-1]
+
+    loop(Told(), optimizer, batch, rate, begin, end, parts)
+    return losses[parts - 1 :: parts]
+
+
+@wrong("11.train", says="gradients that update gets are all 0")
+def gradients_into_another_array(model, optimizer, batch, rate, begin, end, parts):
+    grads, losses = np.zeros_like(model.flat), []
+    for step in range(begin, end):
+        x, y = batch(step)
+        losses.append(model.loss_and_gradients(x, y, views(grads.copy(), model.config)))
+        optimizer.begin_step()
+        optimizer.update(model.flat, grads, rate(step), part=slice(None))
+    return losses
 
 
 @wrong("11.train", says="once a step, not once a part")
@@ -184,12 +221,19 @@ def t_at_zero(path, model, optimizer):
     return read(path, model, optimizer, t=lambda stored: 0)
 
 
+@wrong("11.load", says="optimizer.t is 5 and should be 3")
+def the_step_for_t_again(path, model, optimizer):
+    step, seed = read(path, model, optimizer)
+    optimizer.t = step
+    return step, seed
+
+
 @wrong("11.load", says="make it a whole number")
 def t_stays_an_array(path, model, optimizer):
     return read(path, model, optimizer, t=np.asarray)
 
 
-@wrong("11.load", says="the step, 3, and the seed, 42")
+@wrong("11.load", says="the step, 5, and the seed, 42")
 def step_at_zero(path, model, optimizer):
     return 0, read(path, model, optimizer)[1]
 

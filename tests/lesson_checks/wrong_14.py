@@ -161,3 +161,15 @@ def nothing_without_a_guess(p, q, guesses, u, v):
         if not kept:
             return tokens
     return [*tokens, draw(p[-1], v[-1])]
+
+
+@wrong("14.one_pass", says="replaced by what accept_or_resample gives")
+def the_replacement_from_the_model(p, q, guesses, u, v):
+    tokens = []
+    for i, guess in enumerate(guesses):
+        token, kept = rule(p[i], q[i], guess, u[i], v[i])
+        if not kept:
+            break
+        tokens.append(token)
+    i = len(tokens)
+    return [*tokens, draw(p[i], v[i])]

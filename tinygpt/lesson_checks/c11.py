@@ -119,14 +119,12 @@ def _plain(
     *,
     limit: float = CLIP,
     never_zeroed: bool = False,
-    kept: bool = False,
     last_part: bool = False,
     own_means: bool = False,
+    norm_as_scale: bool = False,
+    no_gradients: bool = False,
 ) -> None:
-    """`train` line by line, with the mistakes that people make.
-
-    `kept`: the optimiser gets a copy of the gradients, which it overwrites.
-    """
+    """`train` line by line, with the mistakes that people make."""
     grads = np.zeros_like(model.flat)
     g = views(grads, model.config)
     for step in range(begin, end):
@@ -136,10 +134,12 @@ def _plain(
                 x[rows], y[rows], g, count=None if own_means else y.size,
                 accumulate=never_zeroed or (i > 0 and not last_part),
             )  # fmt: skip
-        scale = clip_factor(math.sqrt(squared_norm(grads)), limit)
+        norm = math.sqrt(squared_norm(grads))
+        scale = norm if norm_as_scale else clip_factor(norm, limit)
+        if no_gradients:
+            grads[:] = 0.0
         optimizer.begin_step()
-        given = grads.copy() if kept else grads
-        optimizer.update(model.flat, given, _rate(step), scale=scale, part=slice(None))
+        optimizer.update(model.flat, grads, _rate(step), scale=scale, part=slice(None))
 
 
 _ADDS = (
@@ -147,16 +147,16 @@ _ADDS = (
     "overwrite them, accumulate=False"
 )
 MISTAKES: list[tuple[str, dict[str, Any]]] = [
-    *(
-        (_ADDS, {"never_zeroed": True, "kept": kept, "limit": limit})
-        for kept in (True, False)
-        for limit in (CLIP, 0.0)
-    ),
+    *((_ADDS, {"never_zeroed": True, "limit": limit}) for limit in (CLIP, 0.0)),
     ("of the parts only the last one counts: from the second part on they have to be added, "
      "accumulate=True", {"last_part": True}),
     ("the gradients are parts times too large: every part has to divide by the tokens of the "
      "whole batch, count=y.size", {"own_means": True}),
     (f"the gradient is not clipped: its global norm may be {CLIP:g} at most", {"limit": 0.0}),
+    (f"update takes as scale= what clip_factor(norm, {CLIP:g}) gives, and not the norm itself",
+     {"norm_as_scale": True}),
+    ("the gradients that update gets are all 0: loss_and_gradients has to write into the views of "
+     "that very array", {"no_gradients": True}),
 ]  # fmt: skip
 
 
@@ -192,7 +192,7 @@ def train_is_right(f: Candidate) -> None:
         expect(optimizer.t == n, f"the optimiser counts {optimizer.t} steps after {n}: "
                "begin_step once a step, not once a part", f)  # fmt: skip
         x, y = _batch(begin)
-        _first_loss(f, losses[0], before.loss(x, y), before.loss(x, x), parts)
+        _first_loss(f, losses[0], before, x, y, parts)
         right = _new()
         _plain(right, _optimizer(right), begin, end, parts)
         for sentence, mistake in MISTAKES:
@@ -201,9 +201,10 @@ def train_is_right(f: Candidate) -> None:
             made = _same(model.flat, wrong.flat) and not _same(wrong.flat, right.flat)
             expect(not made, sentence, f)
         f.given = ()
-        expect_close(f, model.flat, right.flat, f"after the steps {begin} to {end - 1}, in {parts} "
-                     "parts each, the parameters are not where AdamW with the clipped gradient of "
-                     "the whole batch takes them", tolerance=1e-6)  # fmt: skip
+        done = f"after the steps {begin} to {end - 1}, in {parts} part{'s' * (parts != 1)} each"
+        expect_close(f, model.flat, right.flat, f"{done}, "
+                     "the parameters are not where AdamW with the clipped gradient of the whole "
+                     "batch takes them", tolerance=1e-6)  # fmt: skip
     _two_halves(f)
     _one_batch(f)
 
@@ -212,13 +213,22 @@ def _same(a: Array, b: Array) -> bool:
     return bool(np.allclose(a, b, rtol=1e-7, atol=1e-9))
 
 
-def _first_loss(f: Candidate, got: float, right: float, copied: float, parts: int) -> None:
+def _first_loss(f: Candidate, got: float, model: GPT, x: Array, y: Array, parts: int) -> None:
+    right, copied, T = model.loss(x, y), model.loss(x, x), y.shape[1]
+    last = np.array_split(np.arange(len(x)), parts)[-1]
     facts = {"yours": got, "right": right}
     expect(not math.isclose(got, copied, rel_tol=1e-9), "the first loss is that of copying x: the "
            "right answers are y, the second thing that batch gives", f, **facts)  # fmt: skip
     times = parts > 1 and math.isclose(got, parts * right, rel_tol=1e-9)
     expect(not times, "the loss is parts times too large: every part has to divide by the tokens "
            "of the whole batch, count=y.size", f, **facts)  # fmt: skip
+    rows = math.isclose(got, T * right, rel_tol=1e-9)
+    expect(not rows, f"the loss is {T} times too large: y.size counts the batch's tokens, len(y) "
+           "its rows", f, **facts)  # fmt: skip
+    of_last = model.loss(x[last], y[last]) * len(last) / len(x)
+    alone = parts > 1 and math.isclose(got, of_last, rel_tol=1e-9)
+    expect(not alone, "the loss of a step is the sum over its parts, and this is the last part's "
+           "alone", f, **facts)  # fmt: skip
     expect(math.isclose(got, right, rel_tol=1e-9), "the first loss is not that of the batch before "
            "the step", f, **facts)  # fmt: skip
 
@@ -330,17 +340,17 @@ def load_is_right(f: Candidate) -> None:
         path = _Path(folder / "run.npz")
         for dtype in (np.float64, np.float32):
             run, its_optimizer = _in_the_middle(dtype)
-            save(path, run, its_optimizer, 3, 42)
+            save(path, run, its_optimizer, 5, 42)
             model = _new(seed=1, dtype=dtype)
             optimizer = _optimizer(model)
             got: Any = f(path, model, optimizer)
             if not isinstance(got, tuple | list) or len(got) != 2:
                 raise Finding("it should return two numbers, step and seed", f.facts(yours=got))
-            expect([int(n) for n in got] == [3, 42], "it should return the step, 3, and the seed, "
+            expect([int(n) for n in got] == [5, 42], "it should return the step, 5, and the seed, "
                    "42, in this order", f, yours=tuple(int(n) for n in got))  # fmt: skip
             _check_loaded(f, model, optimizer, run, its_optimizer)
-            _plain(run, its_optimizer, 3, 6, 1)
-            _plain(model, optimizer, int(got[0]), 6, 1)
+            _plain(run, its_optimizer, 5, 8, 1)
+            _plain(model, optimizer, int(got[0]), 8, 1)
             expect(np.array_equal(run.flat, model.flat), "three steps later the resumed run is "
                    "elsewhere than the straight one", f)  # fmt: skip
 
@@ -375,8 +385,7 @@ CHECKS = [
         name="11.train",
         arguments=("model", "optimizer", "batch", "rate", "begin", "end", "parts"),
         properties=train_is_right,
-        right="parts add up to the big batch, two halves are the whole, and one batch is "
-        "overfitted below 0.05",
+        right="parts give the whole batch, two halves the whole run, one batch goes below 0.05",
         library=train,
         hints=(
             "Two loops: over the steps, and in it over the parts of a batch. What happens once a "

@@ -133,6 +133,12 @@ def _passes() -> Iterator[tuple[str, int, tuple[Any, ...]]]:
     yield "kept", 3, (np.array([low, high, low]), np.array([low, low]), [0, 1], u, v)
     yield "refused", 1, (np.array([high, low, high]), np.array([low, low]), [0, 1], u, v)
     yield "refused", 2, (np.array([low, high, low]), np.array([low, low]), [0, 0], u, v)
+    some, most = np.array([0.25, 0.75]), np.array([0.75, 0.25])
+    yield (
+        "refused",
+        1,
+        (np.array([some, low]), most[None], [0], np.array([0.9]), np.array([0.1] * 2)),
+    )
 
 
 def _ids(f: Candidate, got: Any, V: int) -> list[int]:
@@ -159,6 +165,9 @@ def one_pass_is_right(f: Candidate) -> None:
             "for another text"
         )  # fmt: skip
         expect(len(tokens) <= n, more, f, yours=got, right=right)
+        other = what == "refused" and tokens[:-1] == right[:-1] and tokens[-1] != right[-1]
+        expect(not other, "a refused guess is replaced by what accept_or_resample gives for it: "
+               "drawn from max(p[i] - q[i], 0), with v[i]", f, yours=got, right=right)  # fmt: skip
         expect(tokens == right, "the right number of tokens, and not the right ones: token i is "
                "judged by p[i] and q[i], with u[i] and v[i], the one more is drawn from p[-1] with "
                "v[-1]", f, yours=got, right=right)  # fmt: skip
@@ -188,7 +197,7 @@ CHECKS = [
         name="14.accept_or_resample",
         arguments=("p", "q", "guess", "u", "v"),
         properties=accept_or_resample_is_right,
-        right="kept with min(1, p/q), else drawn where p is above q; 3000 tokens follow p by χ²",
+        right="kept with min(1, p/q), else drawn where p > q; 3000 tokens follow p",
         library=accept_or_resample,
         hints=(
             "Two questions, each with a random number of its own: is the guess kept (u)? If not, "
@@ -204,8 +213,7 @@ CHECKS = [
         name="14.one_pass",
         arguments=("p", "q", "guesses", "u", "v"),
         properties=one_pass_is_right,
-        right="stops at the first refused guess, adds one token when none is, and 1500 texts "
-        "follow the model by χ²",
+        right="stops at a refused guess, else adds one token; 1500 texts follow the model",
         library=one_pass,
         hints=(
             "Go through the guesses in order. What ends the loop early, and what is still to be "
