@@ -46,12 +46,12 @@ def paired(changed: Sequence[float], baseline: Sequence[float]) -> tuple[float, 
 def weights(H: int, T: int, k: int) -> Array:
     """Weights (H, T, T) as a causal softmax makes them, of numbers in no order."""
     i = np.arange(H * T * T, dtype=np.float64)
-    p = np.tril(1.0 + (i * i * k + i) % 7).reshape(H, T, T) * np.tril(np.ones((T, T)))
+    p = (1.0 + (i * i * k + i) % 7).reshape(H, T, T) * np.tril(np.ones((T, T)))
     return np.asarray(p / p.sum(axis=-1, keepdims=True))
 
 
 HAND = np.array([0.1, 0.6, 0.1, 0.1, 0.1, 0.0])  # the lesson's own row
-LESSON = np.stack([np.eye(6)[:4][0]] * 4 + [HAND, np.eye(6)[0]])[None]
+LESSON = np.stack([np.eye(6)[0]] * 4 + [HAND, np.eye(6)[0]])[None]
 SCORED: list[tuple[Array, Array, Array, int]] = [
     (weights(1, 3, 2), np.array([5, 7, 5]), np.array([1]), 0),
     (weights(1, 3, 2), np.array([5, 7, 5]), np.array([1]), 1),
