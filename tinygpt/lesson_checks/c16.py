@@ -135,8 +135,8 @@ def ablate_head_is_right(f: Candidate) -> None:
 
 
 PAIRS: list[tuple[list[float], list[float]]] = [
-    ([1.0, 3.0], [0.0, 1.0]),
     ([0.5, 0.9, 0.75], [0.4, 0.7, 0.6]),  # the lesson's own
+    ([1.0, 3.0], [0.0, 1.0]),
     ([2.0, 1.0, 4.0, 3.0], [4.0, 1.0, 2.0, 8.0]),
 ]
 
