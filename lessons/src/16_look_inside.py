@@ -12,16 +12,15 @@ import math
 import re
 
 import numpy as np
-from style import (GREY, INK, RED, draw_bars, draw_curves, draw_heatmap, draw_map, new_figure,
-                   picture, titles)  # fmt: skip
+import style
+from style import draw_bars, draw_curves, draw_heatmap, draw_map, new_figure, picture, titles
 
 from tinygpt import GPT, ModelConfig, check, load_model, ops, optim
 from tinygpt.lesson_checks import find_check
 from tinygpt.params import decayed_count, views
 from tinygpt.tales import grammar_of_tales
-from tinygpt.tales.grammar import Grammar
-from tinygpt.tales.words import CATEGORIES
 from tinygpt.threads import WorkerPool
+from tinygpt.transformer import mlp_forward
 
 draw_map("look inside")
 
@@ -57,14 +56,6 @@ def tale_with_names(rng):
         letters += len(piece.text)
     return ids, np.array(at)
 
-
-# %%
-rng = np.random.default_rng(16)
-tales = [tale_with_names(rng) for _ in range(8)]
-ids, at = tales[0]
-print(tokenizer.decode(ids[1:].tolist()))
-print("\nagain:", [tokenizer.decode([ids[i + 1]]) for i in at])
-print("names again in all eight tales:", sum(len(at) for _, at in tales))
 
 # %% [markdown]
 # ## When does it know? The logit lens
@@ -102,9 +93,7 @@ def heads_of(x, p):
 # %%
 def block(x, p, project=linear):
     x = x + project(heads_of(x, p)[0], **p["attn"]["proj"])
-    return x + ops.linear_forward(
-        ops.gelu_forward(linear(norm(x, p["ln2"]), **p["mlp"]["fc"]))[0], **p["mlp"]["proj"]
-    )[0]
+    return x + mlp_forward(norm(x, p["ln2"]), p["mlp"])[0]  # lesson 09
 
 
 def lens(x):
@@ -123,9 +112,13 @@ def streams_of(ids):
 # name come up: little by little, or at once? And what does a layer say that does not know it yet?
 
 # %%
-streams = streams_of(ids)
-print("same as the model:", np.allclose(lens(streams[-1]), model.forward(ids[None])[0][0], atol=1e-3))
-print("the text so far: …", tokenizer.decode(ids[at[-1] - 7 : at[-1] + 1].tolist()))
+rng = np.random.default_rng(16)
+tales = [tale_with_names(rng) for _ in range(8)]
+every = [(ids, at, streams_of(ids)) for ids, at in tales]  # for each: (T,), (n,), five of (T, C)
+ids, at, streams = every[0]
+same = np.allclose(lens(streams[4]), model.forward(ids[None])[0][0], atol=1e-3)
+print(f"names again in eight tales: {sum(len(at) for _, at in tales)}; as the model: {same}")
+print("the text so far: …", tokenizer.decode(ids[at[-1] - 50 : at[-1] + 1].tolist()))
 for l, x in enumerate(streams):
     p = softmax(lens(x[at[-1]]))
     best = p.argsort()[::-1][:3]
@@ -140,26 +133,28 @@ def losses(x, ids):
 
 
 def at_names_and_elsewhere(rows):
-    """Mean over the names that come again, and over all other tokens, of one row for each tale."""
+    """Mean over the names that come again, and over all other tokens; a row is one tale's."""
     here = [np.isin(np.arange(len(row)), at) for row, (_, at) in zip(rows, tales, strict=True)]
     rows, here = np.concatenate(rows), np.concatenate(here)
     return rows[here].mean(), rows[~here].mean()
 
 
-every = [streams_of(ids) for ids, _ in tales]
-by_layer = np.array([at_names_and_elsewhere([losses(s[l], ids) for s, (ids, _) in
-                     zip(every, tales, strict=True)]) for l in range(5)])  # fmt: skip
+by_layer = [at_names_and_elsewhere([losses(s[l], ids) for ids, _, s in every]) for l in range(5)]
+by_layer = np.array(by_layer)  # (L + 1, 2)
 
 # %%
 print("names that come again:", by_layer[1:, 0].round(1), " all else:", by_layer[1:, 1].round(1))
 figure, axes = new_figure(8.5, 3.4)
 draw_curves(axes, [1, 2, 3, 4], {"names again": by_layer[1:, 0], "all else": by_layer[1:, 1]})
-axes.axhline(math.log(52), color=GREY, linewidth=1)
+axes.axhline(math.log(52), color=style.GREY, linewidth=1)
 axes.annotate("ln 52: one of 52 names, but which?", (2.9, math.log(52)), (0, 4), fontsize=11,
               textcoords="offset points", ha="right")  # fmt: skip
 axes.set_xticks([1, 2, 3, 4], ["x1", "x2", "x3", "x4"])
 titles(axes, "The last block finds the name, all at once", "the lens after", "loss in nats")
-picture(figure, "the loss of names stays near ln 52 up to x3 and falls to 0 at x4; all else falls slowly")
+picture(
+    figure,
+    "the loss of names stays near ln 52 up to x3 and falls to 0 at x4; all else falls slowly",
+)
 
 # %% [markdown]
 # The tokens at large become better known layer by layer. The names do not: `x3` pays about `ln 52` for them (the tales have 26 heroes and
@@ -207,15 +202,18 @@ check("16.head_score", head_score)
 
 # %%
 head_score = find_check("16.head_score").library
-scores = np.array([[np.mean([head_score(heads_of(s[l], p)[1], ids, at, shift)
-                             for s, (ids, at) in zip(every, tales, strict=True)], axis=0)
-                    for l, p in enumerate(model.params["h"])] for shift in (0, 1)])  # fmt: skip
-print("highest behind the name: block %d, head %d" % np.unravel_index(scores[1].argmax(), (4, H)))
+check("16.head_score", head_score)
+scores = np.zeros((2, 4, H))  # shift, block, head
+for shift, l in np.ndindex(2, 4):
+    each = [head_score(heads_of(s[l], model.params["h"][l])[1], *tale, shift) for *tale, s in every]
+    scores[shift, l] = np.mean(each, axis=0)
+l, h = np.unravel_index(scores[1].argmax(), (4, H))
+print(f"highest right behind the name: block {l}, head {h}")
 figure, axes = new_figure(9.5, 2.9, columns=2)
 for a, score, name in zip(axes, scores, ("on the name", "right behind the name"), strict=True):
     draw_heatmap(a, score, [f"block {l}" for l in range(4)], range(H))
     titles(a, f"Weight {name}", "head")
-picture(figure, "two tables of 4 by 7: on the name all near 0; behind it one large number, block 3, head 5")
+picture(figure, "two tables, 4 by 7; behind the name one number is large: block 3, head 5")
 
 # %% [markdown]
 # One, and it looks behind the name, not at it. But a picture of weights is no proof: a head may look and hand over nothing of use, and a
@@ -286,7 +284,7 @@ ablate_head = find_check("16.ablate_head").library
 def rise(l, h):
     """How much the loss rises, at names and elsewhere, when head h of block l adds nothing."""
     rows = []
-    for s, (ids, _) in zip(every, tales, strict=True):
+    for ids, _, s in every:
         x = block(s[l], model.params["h"][l], lambda y, w, b: ablate_head(y, w, b, H, h))
         for p in model.params["h"][l + 1 :]:
             x = block(x, p)
@@ -297,13 +295,19 @@ def rise(l, h):
 rises = np.array([[rise(l, h) for h in range(H)] for l in range(4)])  # (L, H, 2)
 
 # %%
+check("16.ablate_head", ablate_head)
 for l, h in np.argwhere(rises[:, :, 0] > 1):
     print(f"block {l}, head {h}: names +{rises[l, h, 0]:.1f} nats, all else +{rises[l, h, 1]:.1f}")
 figure, axes = new_figure(9.5, 2.9, columns=2)
-for a, i, name in ((axes[0], 0, "Two heads carry the names"), (axes[1], 1, "All else hardly notices")):
+for a, i, name in (
+    (axes[0], 0, "Two heads carry the names"),
+    (axes[1], 1, "All else hardly notices"),
+):
     draw_heatmap(a, np.maximum(rises[:, :, i], 0), [f"block {l}" for l in range(4)], range(H))
     titles(a, name, "head cut out")
-picture(figure, "left: +3 or more at block 0 head 6 and block 3 head 5, else near 0; right: all near 0")
+picture(
+    figure, "left: +3 or more at block 0 head 6 and block 3 head 5, else near 0; right: all near 0"
+)
 
 # %% [markdown]
 # (Both tables: rise of the loss in nats; a small fall is drawn as 0.) Two heads of 28. Block 3, head 5 you knew. **Block 0, head 6 had no score at all**: it never looks at a name from where a name is due. What
@@ -332,6 +336,9 @@ picture(figure, "left: +3 or more at block 0 head 6 and block 3 head 5, else nea
 # perfect model loses, **the floor**, is known exactly: the logarithm of the number of choices, per token.
 
 # %%
+from tinygpt.tales.grammar import Grammar
+from tinygpt.tales.words import CATEGORIES
+
 PLOT = """
 {hero=hero} the {kind=animal} had a {look=look} {thing=thing}.
 [Last {day=day} {hero.he} lost it|{hero.He} lost it last {day=day}].
@@ -339,11 +346,9 @@ PLOT = """
 "Is this the {look} {thing}?" asked {friend}.
 "Yes," said {hero} the {kind}.
 """
-words = {}
-for name in ("hero", "friend", "animal", "beast", "look", "thing", "day"):
-    short = [word for word in CATEGORIES[name] if re.fullmatch(r"\w+", word.forms["name"])]
-    middle = max(0, len(short) // 2 - 4)  # half of the heroes "she", half "he"
-    words[name] = short[middle : middle + 8]
+names = ("hero", "friend", "animal", "beast", "look", "thing", "day")
+words = {n: [w for w in CATEGORIES[n] if " " not in w.forms["name"]][-17:-9] for n in names}
+words["day"] = CATEGORIES["day"][:4]
 small = Grammar({"lost": PLOT}, {}, words)
 
 # %%
@@ -366,40 +371,38 @@ print(f"{len(vocabulary)} words; floor {floor:.4f} nats per token")
 
 
 # %%
-def part(tree, cut):
-    """The arrays of a tree (parameters or gradients) that a change keeps at 0."""
-    if cut == "positions":
-        return [tree["wpe"]]
-    layer = {"attention": "attn", "MLP": "mlp", None: None}[cut]
-    return [a for b in tree["h"] for a in b[layer]["proj"].values()] if layer else []
-
-
-def begin(seed, n_layer, n_head, n_embd, cut):
-    config = ModelConfig(len(vocabulary), 40, n_layer, n_head, n_embd)
-    model = GPT(config, seed=seed, dtype=np.float64)
-    model.flat[: decayed_count(config)] *= 8  # GPT-2's 0.02 is for wide models; 0.16 ≈ 1/√32
-    for array in part(model.params, cut):
+def keep_at_0(tree, cut):
+    """Set to 0 what a change cuts out of a tree: of parameters, or of gradients."""
+    layer = {"attention": "attn", "MLP": "mlp"}.get(cut)
+    arrays = [a for b in tree["h"] for a in b[layer]["proj"].values()] if layer else []
+    for array in [tree["wpe"]] if cut == "positions" else arrays:
         array[...] = 0
-    return model
+
+
+def begin(seed, n_layer, n_head, n_embd, cut, decay):
+    config = ModelConfig(len(vocabulary), 40, n_layer, n_head, n_embd)
+    model, n = GPT(config, seed=seed, dtype=np.float64), decayed_count(config)
+    model.flat[:n] *= 8  # GPT-2's 0.02 is for wide models; 0.16 ≈ 1/√32
+    keep_at_0(model.params, cut)
+    return model, optim.AdamW(model.flat.size, n, dtype=np.float64, weight_decay=decay)
 
 
 # %%
 def train(seed, n_layer=2, n_head=4, n_embd=32, cut=None, decay=0.1, steps=400, lr=0.004):
-    model, rng, curve = begin(seed, n_layer, n_head, n_embd, cut), np.random.default_rng(seed), []
-    grads = np.zeros_like(model.flat)
-    tree, n = views(grads, model.config), decayed_count(model.config)
-    memory = optim.AdamW(len(grads), n, dtype=np.float64, weight_decay=decay)
+    model, memory = begin(seed, n_layer, n_head, n_embd, cut, decay)
+    grads, rng, curve = np.zeros_like(model.flat), np.random.default_rng(seed), []
+    tree = views(grads, model.config)
     for step in range(steps):
         if step % 20 == 0 or step == steps - 1:
             curve.append(model.loss(held_out[:, :-1], held_out[:, 1:]) - floor)
-        batch = learnt[rng.integers(0, len(learnt), 16)]
-        model.loss_and_gradients(batch[:, :-1], batch[:, 1:], tree)
-        for array in part(tree, cut):
-            array[...] = 0
+        ids = learnt[rng.integers(0, len(learnt), 16)]
+        model.loss_and_gradients(ids[:, :-1], ids[:, 1:], tree)
+        keep_at_0(tree, cut)
         rate = optim.lr_at(step, lr=lr, min_lr=lr / 10, warmup=20, steps=steps)
+        scale = optim.clip_factor(math.sqrt(grads @ grads), 1.0)
         memory.begin_step()
-        memory.update(model.flat, grads, rate, scale=clip(grads), part=slice(None))
-    return np.array(curve), model
+        memory.update(model.flat, grads, rate, scale=scale, part=slice(None))
+    return curve, model
 
 
 # %% [markdown]
@@ -415,7 +418,6 @@ def train(seed, n_layer=2, n_head=4, n_embd=32, cut=None, decay=0.1, steps=400, 
 # | no weight decay | 0 | 400 steps are too few to overfit |
 
 # %%
-clip = lambda grads: optim.clip_factor(math.sqrt(grads @ grads), 1.0)
 CHANGES = {"baseline": {}, "no attention": {"cut": "attention"}, "no positions": {"cut": "positions"},
            "one head": {"n_head": 1}, "no MLP": {"cut": "MLP"}, "no decay": {"decay": 0.0}}  # fmt: skip
 todo = [(name, seed) for name in CHANGES for seed in (0, 1, 2)]
@@ -429,15 +431,17 @@ figure, axes = new_figure(9.5, 5.6, rows=2, columns=3)
 x = [*range(0, 400, 20), 399]
 for a, name in zip(axes, list(CHANGES)[1:], strict=False):
     for seed in (0, 1, 2):
-        a.plot(x, runs["baseline", seed], color=GREY, linewidth=1.3)
-        a.plot(x, runs[name, seed], color=RED, linewidth=1.3, linestyle="--")
-    a.axhline(0, color=INK, linewidth=1)
+        a.plot(x, runs["baseline", seed], color=style.GREY, linewidth=1.5)
+        a.plot(x, runs[name, seed], color=style.RED, linewidth=1.5, linestyle="--")
+    a.axhline(0, color=style.INK, linewidth=1)
     a.set_ylim(-0.02, 0.5)
     titles(a, name, "step", "nats above the floor")
+legend = "grey: the baseline\nred, dashed: the change\nthree seeds each\nblack: the floor"
+axes[5].text(0, 0.4, legend, fontsize=11)
 axes[5].axis("off")
-axes[5].text(0, 0.5, "grey: the baseline\nred, dashed: the change\nthree seeds each\nblack: the floor", fontsize=11)
-figure.suptitle("Only without attention is there a gap that no seed closes", fontsize=13)
-picture(figure, "five panels: three grey and three red curves; only no attention stays at 0.29")
+picture(
+    figure, "five panels, three grey and three red curves each: only no attention stays at 0.29"
+)
 
 # %% [markdown]
 # Look at the *grey* curves first: the same model, three times, and at step 100 they lie far apart. Looking back is learned suddenly, and the seed decides when. Whoever
@@ -479,6 +483,7 @@ check("16.paired", paired)
 
 # %%
 paired = find_check("16.paired").library
+check("16.paired", paired)
 end = {name: [runs[name, seed][-1] for seed in (0, 1, 2)] for name in CHANGES}
 print("baseline, above the floor:", np.round(end["baseline"], 3))
 for name in list(CHANGES)[1:]:
@@ -505,7 +510,9 @@ print("positions taken from a trained model:", np.round(after, 1))
 figure, axes = new_figure(8, 3)
 draw_bars(axes, ["trained with", "trained without", "with, then taken away"],
           np.round([np.mean(end["baseline"]), np.mean(end["no positions"]), np.mean(after)], 2))  # fmt: skip
-titles(axes, "It can do without positions, unless it has learned with them", "", "nats above the floor")
+titles(
+    axes, "It can do without positions, unless it has learned with them", "", "nats above the floor"
+)
 picture(figure, "three bars: 0.02, 0.04 and 1.7 nats above the floor")
 
 # %% [markdown]
@@ -552,8 +559,8 @@ if MINE is not None:
     print("mean and spread:", paired([curve[-1] for curve in mine], end["baseline"]))
     figure, axes = new_figure(8, 3.4)
     for seed, curve in enumerate(mine):
-        axes.plot(x, runs["baseline", seed], color=GREY)
-        axes.plot(x, curve, color=RED, linestyle="--")
+        axes.plot(x, runs["baseline", seed], color=style.GREY)
+        axes.plot(x, curve, color=style.RED, linestyle="--")
     titles(axes, "Your message here", "step", "nats above the floor")
     display(picture(figure, "your curves"))  # noqa: F821
 
@@ -566,12 +573,7 @@ if MINE is not None:
 # | loss with a head cut, 28 times | `tinygpt.evaluate` | the same loss over whole files, with windows, threads and the floor |
 # | `train`, in one function | `tinygpt/training.py`, `tinygpt/parallel.py` | saves, resumes, shares the batch among threads, draws the curve against the floor |
 # | a change by a 0 that stays | settings: `--n-head 1`, `--weight-decay 0`, `--seed 1` | `python -m tinygpt.train --explain` lists all that you may change without code |
-
-# %%
-for name in ("16.head_score", "16.ablate_head", "16.paired"):
-    check(name, find_check(name).library)
-
-# %% [markdown]
+#
 # ## Three lines to remember
 #
 # - Each head adds its own vector to one stream: read the stream at any layer, cut any head, and measure what gets worse.
