@@ -46,6 +46,12 @@ def before_in_place_of_behind(p, ids, at, shift):
     return (p[:, at] * hit).sum(axis=-1).mean(axis=-1)
 
 
+@wrong("16.head_score", says="the first alone is counted")
+def the_first_mention(p, ids, at, shift):
+    first = [np.flatnonzero(row)[0] for row in hits(ids, ids[at + 1], shift)]
+    return p[:, at, first].mean(axis=-1)
+
+
 @wrong("16.head_score", says="should have (1,)")
 def one_number_for_all_heads(p, ids, at, shift):
     return np.array((p[:, at] * hits(ids, ids[at + 1], shift)).sum(axis=-1).mean())

@@ -77,14 +77,30 @@ def head_score_is_right(f: Candidate) -> None:
         wrapped = (p[:, at] * around).sum(axis=-1).mean(axis=-1)
         expect(
             not (np.allclose(got, wrapped) and not np.allclose(right, wrapped)),
-            "position 0 is counted as if it stood behind the last token: np.roll goes round",
+            "position 0 is counted as if it stood behind the last token: np.roll goes round, and "
+            "so does a negative index",
             f, yours=got, right=right,
         )  # fmt: skip
+        for which, place in (("first", 0), ("last", -1)):
+            one = _one_mention(p, ids, at, shift, place)
+            expect(not (np.allclose(got, one) and not np.allclose(right, one)),
+                   f"of several mentions the {which} alone is counted, and their weights should "
+                   "be added up", f, yours=got, right=right)  # fmt: skip
         expect_close(
             f, got, right,
             "it is not the mean, over the positions i in `at`, of the weight p[h, i, j] added "
             "over all j with ids[j - shift] == ids[i + 1]",
         )  # fmt: skip
+
+
+def _one_mention(p: Array, ids: Array, at: Array, shift: int, place: int) -> Array:
+    """`head_score` with the weight on one mention alone, the first (0) or the last (-1)."""
+    rows = np.zeros((len(at), len(p)))
+    for row, i in zip(rows, at, strict=True):
+        mentions = [j for j in range(shift, i + 1) if ids[j - shift] == ids[i + 1]]
+        if mentions:
+            row[:] = p[:, i, mentions[place]]
+    return np.asarray(rows.mean(axis=0))
 
 
 def layer(H: int, D: int, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
