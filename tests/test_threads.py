@@ -37,10 +37,13 @@ def threads_of_blas():
     return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
 
 
-def test_blas_has_one_thread_inside_the_pool_and_its_own_again_after():
+def test_a_pool_leaves_blas_one_thread_for_each_of_several_items_and_all_for_one():
     before = threads_of_blas()
-    with WorkerPool(2):
-        assert set(threads_of_blas()) <= {1}
+    with WorkerPool(2) as first, WorkerPool(2) as second:
+        assert threads_of_blas() == before  # it is set while a map runs, and no longer
+        assert first.map(lambda _: set(threads_of_blas()) <= {1}, range(2)) == [True, True]
+        assert second.map(lambda _: set(threads_of_blas()) <= {2}, range(1)) == [True]
+        first.close()  # in the order of opening
     assert threads_of_blas() == before
 
 

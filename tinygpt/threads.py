@@ -8,6 +8,7 @@ import contextlib
 import contextvars
 import ctypes
 import errno
+import functools
 import glob
 import mmap
 import os
@@ -20,10 +21,10 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 from tinygpt.backend import Array
 
@@ -73,23 +74,33 @@ def blas_spares_small_products() -> bool:
     )
 
 
+@functools.cache
+def _blas() -> list[Any]:
+    """The BLAS libraries of this process: looking for them takes longer than a product."""
+    return [lib for lib in ThreadpoolController().lib_controllers if lib.user_api == "blas"]
+
+
 @contextlib.contextmanager
 def blas_threads(n: int) -> Iterator[None]:
     """Let BLAS have n threads of its own, until the block ends."""
-    with threadpool_limits(n, "blas"):
+    before = [blas.get_num_threads() for blas in _blas()]
+    for blas in _blas():
+        blas.set_num_threads(n)
+    try:
         yield
+    finally:
+        for blas, threads in zip(_blas(), before, strict=True):
+            blas.set_num_threads(threads)
 
 
 class WorkerPool:
-    """`n` threads, the caller's among them, each with a one-thread BLAS, until `close()`.
+    """`n` threads, the caller's among them, until `close()`.
 
-    The others wait at queues, so that waking them takes microseconds. `blas_threads` above 1 is
-    for a pool whose products come from one thread at a time.
+    The others wait at queues, so that waking them takes microseconds.
     """
 
-    def __init__(self, n: int, *, blas_threads: int = 1) -> None:
+    def __init__(self, n: int) -> None:
         self.n = n
-        self._blas = threadpool_limits(blas_threads)
         self._queues: list[SimpleQueue[Callable[[], None] | None]] = []
         for _ in range(n - 1):
             queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -98,13 +109,17 @@ class WorkerPool:
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """[function(item) for item in items], side by side: worker w does every n-th from the
-        w-th on.
+        w-th on. Each has a one-thread BLAS meanwhile; a single item has BLAS with n threads.
 
         After an exception nobody begins another item. It is raised once all have ended, so that
         nothing runs on behind the caller's back: Ctrl-C first, then by the order of items.
         NumPy's error settings live in the context, so each worker runs in a copy of the caller's.
         """
         items = list(items)
+        with blas_threads(1 if len(items) > 1 else self.n):
+            return self._map(function, items)
+
+    def _map(self, function: Callable[[T], R], items: list[T]) -> list[R]:
         results: dict[int, R] = {}
         errors: dict[int, BaseException] = {}
         started: list[int] = []  # both filled by the others: an interrupted line of ours loses none
@@ -145,11 +160,10 @@ class WorkerPool:
         return [results[i] for i in range(len(items))]
 
     def close(self) -> None:
-        """End the threads and give BLAS its own threads back; `map` then works alone."""
+        """End the threads; `map` then works alone."""
         for queue in self._queues:
             queue.put(None)
         self.n, self._queues = 1, []
-        self._blas.restore_original_limits()
 
     def __enter__(self) -> "WorkerPool":
         return self
