@@ -248,5 +248,8 @@ def test_a_batch_of_other_rows_is_refused():
 def test_rows_that_cannot_be_cut_into_micro_batches_are_refused():
     model = GPT(ModelConfig(vocab_size=5, block_size=4, n_layer=1, n_head=1, n_embd=4))
     optimizer = AdamW(len(model.flat), 0)
-    with pytest.raises(ConfigError, match="multiple of accumulate"):
-        TrainingStep(model, optimizer, rows=3, accumulate=2)
+    for accumulate in (2, 0, -3):
+        with pytest.raises(ConfigError, match="multiple of accumulate"):
+            TrainingStep(model, optimizer, rows=3, accumulate=accumulate)
+    with pytest.raises(ConfigError, match="workers is -1; give 0"):
+        TrainingStep(model, optimizer, rows=3, workers=-1)

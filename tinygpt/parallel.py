@@ -58,7 +58,9 @@ class TrainingStep:
         seed: int = 0,
         accumulate: int = 1,
     ) -> None:
-        if rows % accumulate:
+        if workers < 0:
+            raise ConfigError(f"workers is {workers}; give 0 for one per core, or their number")
+        if accumulate < 1 or rows % accumulate:
             raise ConfigError(
                 f"the global batch has {rows} rows and accumulate is {accumulate}; "
                 "choose rows as a multiple of accumulate"

@@ -10,6 +10,7 @@ import ctypes
 import errno
 import functools
 import glob
+import math
 import mmap
 import os
 import secrets
@@ -27,6 +28,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController, threadpool_info
 
 from tinygpt.backend import Array
+from tinygpt.errors import ConfigError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,10 +42,19 @@ STALE_SECONDS = 600
 
 
 def default_workers() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """The cores that this process may use: those it may run on, or a container's share of them."""
+    may_run_on = getattr(os, "sched_getaffinity", None)
+    cores = len(may_run_on(0)) if may_run_on else os.cpu_count() or 1
+    return min(cores, _container_cores() or cores)
+
+
+def _container_cores() -> int | None:
+    """The cores' worth of time that a Linux container has, rounded up; None without a limit."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return math.ceil(int(quota) / int(period))
+    except (OSError, ValueError):  # no such file, or "max": no limit
+        return None
 
 
 def keep_freed_memory() -> bool:
@@ -96,16 +107,28 @@ def blas_threads(n: int) -> Iterator[None]:
 class WorkerPool:
     """`n` threads, the caller's among them, until `close()`.
 
-    The others wait at queues, so that waking them takes microseconds.
+    The others wait at queues, so that waking them takes microseconds. Raises ConfigError when n
+    is below 1, or the system does not give so many threads.
     """
 
     def __init__(self, n: int) -> None:
+        if n < 1:
+            raise ConfigError(f"a pool of {n} threads cannot work; give at least 1")
         self.n = n
         self._queues: list[SimpleQueue[Callable[[], None] | None]] = []
+        self._threads: list[threading.Thread] = []
         for _ in range(n - 1):
             queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-            threading.Thread(target=_serve, args=(queue,), daemon=True).start()
+            thread = threading.Thread(target=_serve, args=(queue,), daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                self.close()
+                raise ConfigError(
+                    f"the system does not start {n} threads; choose fewer threads"
+                ) from None
             self._queues.append(queue)
+            self._threads.append(thread)
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """[function(item) for item in items], side by side: worker w does every n-th from the
@@ -116,7 +139,8 @@ class WorkerPool:
         NumPy's error settings live in the context, so each worker runs in a copy of the caller's.
         """
         items = list(items)
-        with blas_threads(1 if len(items) > 1 else self.n):
+        # subtle: more threads of BLAS than cores wait for each other, tens of times as long
+        with blas_threads(1 if len(items) > 1 else min(self.n, default_workers())):
             return self._map(function, items)
 
     def _map(self, function: Callable[[T], R], items: list[T]) -> list[R]:
@@ -163,7 +187,9 @@ class WorkerPool:
         """End the threads; `map` then works alone."""
         for queue in self._queues:
             queue.put(None)
-        self.n, self._queues = 1, []
+        for thread in self._threads:
+            thread.join()
+        self.n, self._queues, self._threads = 1, [], []
 
     def __enter__(self) -> "WorkerPool":
         return self
