@@ -489,7 +489,8 @@ for panel, sizes_of, name in ((axes[0], before, "x grows"), (axes[1], after, "xh
 picture(figure, "x grows from 0.1 to more than 10; after LayerNorm it is 1 everywhere")
 
 # %% [markdown]
-# It grows, since every block adds and none takes away: a hundred times from bottom to top. And every block sees size 1. The `x` that is only ever added to is called
+# It grows, a hundred times from bottom to top: each block adds to it, and nothing on this way divides. And every block sees size 1, since
+# LayerNorm divides what the block reads. The `x` that is only ever added to is called
 # the **residual stream**: each block reads it through a LayerNorm and adds what it found.
 #
 # ## The library's version beside yours

@@ -2,7 +2,7 @@
 # # 08 · Causal self-attention
 #
 # You will build the one part of a GPT in which a word can look at other words, derive its way back,
-# and then watch the model that comes with tinygpt find a name that it read 85 tokens earlier.
+# and then watch the model that comes with tinygpt find a name that it read 90 tokens earlier.
 #
 # 40 minutes to read, 25 for the exercises. You need: [03](03_softmax_and_cross_entropy.ipynb) (softmax), 05 (linear
 # layers and their gradients), 06 (LayerNorm), 07 (embeddings).
@@ -25,7 +25,7 @@ draw_map("attention")
 # ## The question
 #
 # A letter comes to Ben's tower, "but it was not for Ben. *To Ivy the robin*, it said". Ben sets out, and
-# 85 tokens later "there, behind the haystack, sat". Which word comes next? To know it, the position of
+# at last "there, behind the haystack, sat", 90 tokens after the name. Which word comes next? To know it, the position of
 # "sat" has to find the position of "Ivy". Nothing that you have built so far can: embedding, LayerNorm,
 # linear layer and GELU treat each position by itself.
 #
@@ -435,8 +435,8 @@ picture(
 )
 
 # %% [markdown]
-# One position in eight pays `ln 10`, the others nearly nothing: about `2.303 / 8 = 0.29`, and the curve is on its
-# way there. When this model writes, the token that it learned to copy does not exist yet, and it writes noise. If
+# One position in eight pays `ln 10`, the others nearly nothing: about `2.303 / 8 = 0.29`, and the curve ends a little
+# above that. When this model writes, the token that it learned to copy does not exist yet, and it writes noise. If
 # a loss falls far faster than you expected, change the future and see whether the past changes: that is the
 # first thing the check of exercise 1 does.
 #
@@ -494,7 +494,7 @@ check("08.attention_backward", library_backward)
 #
 # The tale of Ben and Ivy again, up to the word whose question opened this page. The model has 4 such layers of
 # 7 heads (lesson 09 puts the layers together). What its forward pass keeps for the way back includes every head's
-# `q / √D` and `k`; the formula makes the weights of them.
+# `q / √D` and `k`, deep inside `cache[2]`, which has one entry for each layer; the formula makes weights of them.
 #
 # **Predict.** You are the position of "sat". Which earlier words would you look at, to know the next?
 
@@ -510,8 +510,9 @@ ids = np.array([tokenizer.eot_id, *tokenizer.encode(TALE)])
 tokens = [tokenizer.decode([i]) for i in ids]
 logits, cache = model.forward(ids[None])
 print("after the last word comes", repr(tokenizer.decode([int(logits[0, -1].argmax())])))
+print(len(ids) - 1 - ids.tolist().index(tokenizer.encode(" Ivy")[0]), "tokens after the first Ivy")
 future = np.triu(np.full((len(ids), len(ids)), -np.inf), k=1)
-scores = [q[0] @ k[0].swapaxes(-1, -2) for _, (_, (q, k, *_), *_), *_ in cache[2]]  # a layer's
+scores = [q[0] @ k[0].swapaxes(-1, -2) for _, (_, (q, k, *_), *_), *_ in cache[2]]
 maps = softmax_forward(np.stack(scores) + future)[0]  # (L, H, T, T)
 
 
@@ -551,7 +552,7 @@ picture(figure, "the tale twice, shaded by weight: above the word after Ivy is d
 # %% [markdown]
 # A model that was told nothing but "predict the next token" has learned to look up who the letter is for. Two
 # names are in the tale, Ben and Ivy; the head takes the right one. It looks not at the name but at the word after
-# it: a head of an earlier layer has written there which word came before. And these are all heads on the first
+# it: that tells it something only if a head of an earlier layer has written there which word came before. And these are all heads on the first
 # 40 tokens. A line near the diagonal: a head that looks at what came right before. A vertical line: a token that
 # many later ones look at.
 
