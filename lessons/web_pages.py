@@ -92,7 +92,7 @@ def notebook_page(notebook: NotebookNode, title: str) -> str:
         for output in outputs
         if "image/png" in output.get("data", {})
     ])  # fmt: skip
-    exporter = HTMLExporter(template_name="lab", embed_images=True)
+    exporter = HTMLExporter(template_name="lab")
     html, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})
     html = re.sub(NO_DESCRIPTION, lambda _: next(says, "Picture"), html)
     return NEITHER_NEEDED_NOR_LOCAL.sub("", html)
