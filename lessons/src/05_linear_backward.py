@@ -4,7 +4,7 @@
 # You will derive the three gradients of `y = x @ w + b`, the layer that holds nearly all the numbers of a
 # GPT, and build the judge that tells a right gradient from a wrong one without knowing the derivation.
 #
-# 40 minutes to read, 20 for the exercises. You need: [03](03_softmax_and_cross_entropy.ipynb) (loss, gradient, finite difference), the
+# 60 minutes, 20 of them for the exercises. You need: [03](03_softmax_and_cross_entropy.ipynb) (loss, gradient, finite difference), the
 # chain rule, and matrix products.
 
 # %%

@@ -4,7 +4,7 @@
 # You will write the parts that stand between the matrix products of a GPT, forward and backward, and
 # see that without them the numbers of a deep network die out on the way, and the gradients with them.
 #
-# 40 minutes to read, 25 for the exercises. You need: [05](05_linear_backward.ipynb) (the linear layer, its backward pass, how to check a gradient).
+# 65 minutes, 25 of them for the exercises. You need: [05](05_linear_backward.ipynb) (the linear layer, its backward pass, how to check a gradient).
 
 # %%
 import inspect

@@ -5,7 +5,7 @@
 # write the backward pass of both: the place where a bug that raises no error makes a model learn its most
 # frequent words worst.
 #
-# 25 minutes to read, 10 for the exercise. You need: [05](05_linear_backward.ipynb) (the linear layer and its backward pass).
+# 35 minutes, 10 of them for the exercise. You need: [05](05_linear_backward.ipynb) (the linear layer and its backward pass).
 
 # %%
 import inspect

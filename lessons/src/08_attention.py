@@ -4,7 +4,7 @@
 # You will build the one part of a GPT in which a word can look at other words, derive its way back,
 # and then watch the model that comes with tinygpt find a name that it read 90 tokens earlier.
 #
-# 40 minutes to read, 25 for the exercises. You need: [03](03_softmax_and_cross_entropy.ipynb) (softmax), 05 (linear
+# 65 minutes, 25 of them for the exercises. You need: [03](03_softmax_and_cross_entropy.ipynb) (softmax), 05 (linear
 # layers and their gradients), 06 (LayerNorm), 07 (embeddings).
 
 # %%
