@@ -27,12 +27,16 @@ from tinygpt.threads import blas_threads, default_workers, keep_freed_memory
 
 def main() -> None:
     keep_freed_memory()
+    if len(sys.argv) not in (4, 7):
+        sys.exit("say what: " + __doc__.splitlines()[2].strip())
     context, batch, tokens = map(int, sys.argv[1:4])
     path, dtype, threads = sys.argv[4:] or ("", "float32", "0")
     model = load_model(path, dtype=dtype)[0] if path else GPT(ModelConfig(**GPT2.config()))
+    if context + tokens > model.config.block_size:
+        sys.exit(f"the model reads at most {model.config.block_size} tokens")
     workers = int(threads) or default_workers()
     kv = KVCache(model.config, batch)
-    ids = text_ids(GPT2, batch, context + tokens)
+    ids = text_ids(model.config, batch, context + tokens)
     if context:
         for i in range(batch):
             model.forward(ids[i : i + 1, :context], kv=kv.row(i), last=1)

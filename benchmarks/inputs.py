@@ -14,7 +14,7 @@ def training_ids(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
 
 
 def text_ids(shape: Shape, batch: int, tokens: int) -> np.ndarray:
-    """Texts side by side, (batch, tokens)."""
+    """Texts side by side, (batch, tokens), of ids below shape.vocab_size."""
     return np.random.default_rng(1).integers(0, shape.vocab_size, (batch, tokens))
 
 

@@ -7,11 +7,13 @@ each one's best step counts.
 
 import json
 import os
+import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,18 +59,16 @@ class Runner:
         self.contender = contender
         self.times: list[float] = []
         self.rss = 0.0
-        errors, path = tempfile.mkstemp()
-        self._errors = Path(path)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             contender.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=errors,
+            stderr=self._errors,
             text=True,
             cwd=ROOT,
             env=environment(contender.keep_memory, contender.kernels),
         )
-        os.close(errors)
 
     def read(self) -> dict[str, Any] | None:
         """Its next message; None if it has died."""
@@ -92,14 +92,32 @@ class Runner:
 
     def last_words(self) -> str:
         """What it said on stderr, the end of it."""
-        lines = self._errors.read_text(errors="replace").strip().splitlines()
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return "\n".join(lines[-3:]) or "no word on stderr"
 
     def close(self) -> None:
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
-        self._errors.unlink()
+        self._errors.close()
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    if (n := int(text)) < 1:
+        raise ValueError
+    return n
+
+
+def stoppable(main: Callable[[], None]) -> None:
+    """Run a script; Ctrl-C and the end that a system asks for clean up, and end it in one line."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped; what was measured before is saved\n")
+        sys.exit(130)
 
 
 def difference(a: Sequence[float], b: Sequence[float]) -> float:
@@ -110,8 +128,9 @@ def difference(a: Sequence[float], b: Sequence[float]) -> float:
     return max(abs(x - y) for x, y in zip(a, b, strict=True)) / largest
 
 
-def check(computed: dict[str, dict[str, list[float]]]) -> float:
-    """The largest difference between the first contender and the others, for what both computed.
+def check(computed: dict[str, dict[str, list[float]]]) -> float | None:
+    """The largest difference between the first contender and the others, for what both computed;
+    None where there was nothing to compare.
 
     >>> check({"ours": {"losses": [2.0, 4.0]}, "theirs": {"losses": [2.0, 4.0001]}})
     2.4999999999941735e-05
@@ -119,7 +138,7 @@ def check(computed: dict[str, dict[str, list[float]]]) -> float:
     Raises Disagreement above AGREE.
     """
     (first, expected), *others = computed.items()
-    worst = 0.0
+    worst = None
     for name, values in others:
         for what in expected.keys() & values.keys():
             found = difference(expected[what], values[what])
@@ -127,7 +146,7 @@ def check(computed: dict[str, dict[str, list[float]]]) -> float:
                 raise Disagreement(
                     f"{what} of {first} and {name} differ by {found:.1e} of the largest"
                 )
-            worst = max(worst, found)
+            worst = max(worst or 0.0, found)
     return worst
 
 
@@ -147,9 +166,10 @@ def race(contenders: Sequence[Contender], *, rounds: int, steps: int) -> dict[st
             else:
                 del ready["ready"]
                 computed[contender.name] = ready
-        worst = check(computed) if computed else 0.0
-        for _ in range(rounds):
-            for runner in runners:
+        worst = check(computed) if computed else None
+        for turn in range(rounds):
+            first = turn % len(runners)  # nobody is always the first after the others
+            for runner in (*runners[first:], *runners[:first]):
                 name = runner.contender.name
                 if name not in results and not runner.run(steps):
                     results[name] = {"error": runner.last_words()}

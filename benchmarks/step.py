@@ -25,6 +25,8 @@ from tinygpt.threads import keep_freed_memory
 
 
 def main() -> None:
+    if sys.argv[1:2] not in [[name] for name in TRAINING] or len(sys.argv) > 3:
+        sys.exit("say which: python benchmarks/step.py a|b|c [WORKERS]")
     keep_freed_memory()
     shape = TRAINING[sys.argv[1]]
     workers = int(sys.argv[2]) if len(sys.argv) > 2 else 0

@@ -108,6 +108,7 @@ def load(shape: Shape, folder: str) -> GPT:
         name = name.removeprefix("transformer.")
         linear = name.split(".")[-2].startswith("c_") and array.dim() == 2
         weights[name] = array.T if linear else array  # stored (in, out), nn.Linear has (out, in)
-    model = GPT(shape)
-    model.load_state_dict(weights)
-    return model
+    with torch.device("meta"):  # no numbers of its own, which these would replace
+        model = GPT(shape)
+    model.load_state_dict({name: w.contiguous() for name, w in weights.items()}, assign=True)
+    return model.requires_grad_()

@@ -1,13 +1,13 @@
 """What is raced, and by whom."""
 
+import functools
+import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from race import Contender
+from race import Contender, environment
 from shapes import GPT2, TRAINING, decoding_bytes, training_flops
-
-from tinygpt.threads import blas_spares_small_products
 
 HERE = Path(__file__).resolve().parent
 PROMPT = "Once upon a time"
@@ -20,8 +20,8 @@ AVX2 = "Haswell"  # OpenBLAS's name for these kernels
 
 
 class Work(NamedTuple):
-    """`tokens` that a step trains on, reads or says; the operations it takes at least, or the
-    bytes it reads, whichever bounds it (0: neither); `steps` in a turn."""
+    """`tokens` that a step trains on, reads or says; the operations of its products, or the bytes
+    it reads, whichever bounds it (0: neither, or each contender another); `steps` in a turn."""
 
     group: str
     name: str
@@ -45,10 +45,14 @@ class Places(NamedTuple):
         return [self.torch, str(HERE / script), *map(str, arguments)]
 
 
+@functools.cache
 def other_kernels() -> list[str]:
     """What OpenBLAS could use here instead of its choice: AVX2 where that is AVX-512. The peers'
     library may multiply with the one or the other, so ours is raced with both."""
-    return [AVX2] if blas_spares_small_products() else []
+    asked = "import numpy, tinygpt.threads as t; print(t.blas_spares_small_products())"
+    command = [sys.executable, "-c", asked]
+    said = subprocess.run(command, env=environment(), capture_output=True, check=True).stdout
+    return [AVX2] if said.strip() == b"True" else []
 
 
 def all_works(places: Places) -> list[Work]:
@@ -125,8 +129,7 @@ def _int8(places: Places) -> Work:
             dtype = "int8" if file is int8 else "float32"
             command = places.ours("decode.py", context, 1, 1, file, dtype, threads)
             contenders.append(Contender(title + those, command))
-    size = decoding_bytes(GPT2, context, 1)
-    return Work("int8", f"context {context}, batch 1", contenders, tokens=1, steps=8, bytes=size)
+    return Work("int8", f"context {context}, batch 1", contenders, tokens=1, steps=8)
 
 
 def _start(places: Places) -> Work:

@@ -81,13 +81,17 @@ def test_the_tables_show_ratios_shares_and_failures(bench):
         "PyTorch": {"best": 1.5, "median": 1.6, "rss": 20.0},
         "absent": {"error": "No module named 'torch'"},
     }
+    race["repeats"] = [race["contenders"]] * 2 + [
+        race["contenders"] | {"PyTorch": {"best": 2.0, "median": 2.1, "rss": 20.0}}
+    ]
     about = {"began": "now", "processor": "P", "cores": 2, "python": "3"}
     machine = about | {"removed from the environment": ["OPENBLAS_CORETYPE"]}
     found = {"machine": machine, "rounds": 1, "races": [race]}
     text = bench("report").tables(found)
     assert "| tinygpt | 1,000.0 | 1,100.0 | 100 | 1.00 | 50% | 10 |" in text
     assert "| tinygpt with AVX2 | 1,200.0 | 1,300.0 | 83 | 1.20 | 83% | 10 |" in text
-    assert "| train: toy | 1,000 | 1,200 | 1,500 | PyTorch | **1.50** | 1.25 | 50% |" in text
+    assert "| 1,000 | 1,200 | 1,500 | PyTorch | **1.50 (1.50 to 2.00)** |" in text
+    assert "| 1.25 (1.25 to 1.67) | 50% |" in text
     assert "| PyTorch | 1,500.0 | 1,600.0 | 67 | 1.50 | 33% | 20 |" in text
     assert "| absent | did not run: No module named 'torch' |" in text
     assert "OPENBLAS_CORETYPE" in text

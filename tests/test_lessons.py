@@ -48,6 +48,23 @@ def test_a_lesson_is_in_the_table_and_its_notebook_is_there(source):
     assert str(Path.home()) + "/" not in text and "stderr" not in text
 
 
+@every_lesson
+def test_a_lesson_needs_only_earlier_ones(source):
+    """Its row, its checks, and what these are made of."""
+    number = source.name[:2]
+    table = (LESSONS / "README.md").read_text(encoding="utf-8")
+    row = re.search(rf"^\| \[{number}\].*$", table, re.M)[0]
+    needed = re.findall(r"\d\d", row.split("|")[5])
+    made_of = ROOT / f"tinygpt/lesson_checks/c{number}.py"
+    used = re.findall(r"lesson_checks\.c(\d\d)", made_of.read_text(encoding="utf-8"))
+    assert all(other < number for other in [*needed, *used])
+    asked = re.findall(r'\b(?:check|hint)\("(\d\d)\.', source.read_text(encoding="utf-8"))
+    assert asked and set(asked) == {number}
+    names = {name for name in CHECKS if name.startswith(number)}
+    written = {f"{number}.{function}" for function in re.findall(r"`(\w+)`", row.split("|")[3])}
+    assert written == names, "the column 'you write' names the exercises"
+
+
 def test_the_pages_lead_somewhere():
     for page in ("README.md", "WRITING.md", "glossary.md"):
         for link in re.findall(r"\]\((\S+?)\)", (LESSONS / page).read_text(encoding="utf-8")):

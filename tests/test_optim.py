@@ -49,6 +49,13 @@ def problem(n=23, steps=5, dtype=np.float64):
     )
 
 
+def test_the_norm_of_many_float32_is_that_of_float64():
+    """One product over all of them adds up in float32, and is 1e-4 off and more."""
+    grads = np.random.default_rng(0).standard_normal(12_000_000, np.float32)
+    exact = sum(float((part.astype(np.float64) ** 2).sum()) for part in np.array_split(grads, 50))
+    assert squared_norm(grads) == pytest.approx(exact, rel=1e-6)
+
+
 @pytest.mark.parametrize("n_decayed", [0, 9, 23])
 @pytest.mark.parametrize("piece", [1, 4, 1 << 16])
 def test_adamw_equals_its_definition_for_every_split_into_pieces(n_decayed, piece, monkeypatch):

@@ -17,11 +17,10 @@ from small_models import (
     order_one,
     relative_error,
 )
-from threadpoolctl import threadpool_info
 
 from tinygpt.backend import to_host
 from tinygpt.config import ModelConfig
-from tinygpt.errors import ConfigError, VocabularyError
+from tinygpt.errors import ConfigError, ShapeError, VocabularyError
 from tinygpt.model import GPT
 from tinygpt.optim import AdamW, lr_at
 from tinygpt.parallel import TrainingStep, cut, outweighs_the_model
@@ -220,8 +219,7 @@ def test_under_a_model_that_outweighs_the_batch_one_worker_computes_with_all_of_
     assert not outweighs_the_model(ROWS, config) and outweighs_the_model(ROWS, SMALL)
     model = order_one(config)
     step = TrainingStep(model, adamw(model), rows=ROWS, workers=2)
-    assert step.shares == 1
-    assert {blas["num_threads"] for blas in threadpool_info()} == {2}
+    assert step.shares == 1 and step.pool.n == 2
     step.close()
     one, again, alone = (train(config, workers=workers) for workers in (2, 2, 1))
     for a, b in zip(one, again, strict=True):
@@ -236,8 +234,22 @@ def test_training_on_cupy_equals_numpys():
     assert_close(train(DROPOUT, xp=cupy), train(DROPOUT), bound=1e-8)
 
 
+def test_a_batch_of_other_rows_is_refused():
+    model = order_one()
+    step = TrainingStep(model, adamw(model), rows=ROWS)
+    ids, targets = batch(rows=ROWS + 2)
+    with pytest.raises(ShapeError, match=f"give both {ROWS} rows"):
+        step(ids, targets, lr=0.1, step=0)
+    with pytest.raises(ShapeError, match="as many tokens"):
+        step(ids[:ROWS], targets[:ROWS, :-1], lr=0.1, step=0)
+    step.close()
+
+
 def test_rows_that_cannot_be_cut_into_micro_batches_are_refused():
     model = GPT(ModelConfig(vocab_size=5, block_size=4, n_layer=1, n_head=1, n_embd=4))
     optimizer = AdamW(len(model.flat), 0)
-    with pytest.raises(ConfigError, match="multiple of accumulate"):
-        TrainingStep(model, optimizer, rows=3, accumulate=2)
+    for accumulate in (2, 0, -3):
+        with pytest.raises(ConfigError, match="multiple of accumulate"):
+            TrainingStep(model, optimizer, rows=3, accumulate=accumulate)
+    with pytest.raises(ConfigError, match="workers is -1; give 0"):
+        TrainingStep(model, optimizer, rows=3, workers=-1)

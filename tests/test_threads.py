@@ -16,6 +16,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from tinygpt import threads
+from tinygpt.errors import ConfigError
 from tinygpt.threads import (
     WorkerPool,
     blas_threads,
@@ -37,10 +38,13 @@ def threads_of_blas():
     return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
 
 
-def test_blas_has_one_thread_inside_the_pool_and_its_own_again_after():
+def test_a_pool_leaves_blas_one_thread_for_each_of_several_items_and_all_for_one():
     before = threads_of_blas()
-    with WorkerPool(2):
-        assert set(threads_of_blas()) <= {1}
+    with WorkerPool(2) as first, WorkerPool(2) as second:
+        assert threads_of_blas() == before  # it is set while a map runs, and no longer
+        assert first.map(lambda _: set(threads_of_blas()) <= {1}, range(2)) == [True, True]
+        assert second.map(lambda _: set(threads_of_blas()) <= {2}, range(1)) == [True]
+        first.close()  # in the order of opening
     assert threads_of_blas() == before
 
 
@@ -287,3 +291,37 @@ def test_the_pages_of_a_mapped_file_are_fetched_one_by_one_and_only_read(tmp_pat
     threads.fetch_pages(mapped)
     pages = started[0].__self__
     assert pages.shape == (-(-mapped.nbytes // mmap.PAGESIZE),) and np.shares_memory(pages, mapped)
+
+
+def test_a_pool_of_no_threads_and_one_that_the_system_refuses_say_so(monkeypatch):
+    with pytest.raises(ConfigError, match="a pool of 0 threads"):
+        WorkerPool(0)
+    real, started = threading.Thread, []
+
+    class Refuses(real):
+        def start(self):
+            if len(started) == 2:
+                raise RuntimeError("can't start new thread")
+            started.append(self)
+            super().start()
+
+    monkeypatch.setattr(threads.threading, "Thread", Refuses)
+    with pytest.raises(ConfigError, match="does not start 5 threads; choose fewer"):
+        WorkerPool(5)
+    assert not any(thread.is_alive() for thread in started)
+
+
+def test_blas_never_gets_more_threads_than_cores(monkeypatch):
+    monkeypatch.setattr(threads, "default_workers", lambda: 1)
+    with WorkerPool(3) as pool:
+        assert pool.map(lambda _: set(threads_of_blas()), range(1)) == [{1}]
+
+
+@pytest.mark.parametrize(
+    ("limit", "cores"), [("max 100000\n", None), ("150000 100000\n", 2), ("50000 100000\n", 1)]
+)
+def test_a_containers_share_of_the_cores_counts(monkeypatch, limit, cores):
+    monkeypatch.setattr(threads.Path, "read_text", lambda path: limit)
+    assert threads._container_cores() == cores
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: range(8), raising=False)
+    assert threads.default_workers() == (cores or 8)

@@ -18,7 +18,7 @@ from tinygpt.errors import ConfigError
 from tinygpt.model import GPT
 from tinygpt.panels import LARGE, Rows
 from tinygpt.params import ParamSpec, Tree, named_views, nested, param_shapes
-from tinygpt.threads import WorkerPool, default_workers
+from tinygpt.threads import WorkerPool, blas_threads, default_workers
 from tinygpt.transformer import Cache
 
 EXPANDED = 1 << 20  # weights at a time: fewer, and calls cost more than the arithmetic
@@ -199,7 +199,7 @@ def quantised(model: GPT) -> Int8GPT:
 @contextlib.contextmanager
 def with_workers(model: Int8GPT, *, workers: int = 0) -> Iterator[Int8GPT]:
     """The model with its large products shared among threads; `workers` 0 means one per core."""
-    with WorkerPool(workers or default_workers()) as pool:
+    with WorkerPool(workers or default_workers()) as pool, blas_threads(1):
         weights = {
             path: array.among(pool) if isinstance(array, Int8Matrix) else array
             for path, array in model.weights.items()

@@ -14,7 +14,12 @@ import numpy as np
 
 from tinygpt.backend import Array
 from tinygpt.model import GPT
-from tinygpt.threads import WorkerPool, blas_spares_small_products, default_workers
+from tinygpt.threads import (
+    WorkerPool,
+    blas_spares_small_products,
+    blas_threads,
+    default_workers,
+)
 
 MOST_ROWS = 16  # for more, BLAS's copy is worth its time
 SMALL = 100**3  # rows * columns * depth of a product that OpenBLAS does not copy for
@@ -102,7 +107,8 @@ def in_panels(model: GPT, *, workers: int = 0) -> Iterator[GPT]:
     if unfit or not blas_spares_small_products():
         yield model
         return
-    with WorkerPool(workers or default_workers()) as pool:
+    # one thread for all products, or those between the panels would wake the threads of BLAS
+    with WorkerPool(workers or default_workers()) as pool, blas_threads(1):
         model.params["wte"] = Rows(Panels(wte.T, pool))
         for block in model.params["h"]:
             for linear in (*block["attn"].values(), *block["mlp"].values()):

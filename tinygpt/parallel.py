@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygpt.backend import Array
 from tinygpt.config import ModelConfig
-from tinygpt.errors import ConfigError
+from tinygpt.errors import ConfigError, ShapeError
 from tinygpt.model import GPT, dropout_masks
 from tinygpt.optim import AdamW, clip_factor, squared_norm
 from tinygpt.params import parameter_count, views
@@ -32,8 +32,8 @@ def cut(n: int, parts: int) -> list[range]:
 def outweighs_the_model(rows: int, config: ModelConfig) -> bool:
     """Does a batch of so many rows keep more numbers for backward than the model has parameters?
 
-    A block keeps about 16 for each channel of each token: LayerNorms 4, q, k, v and what attention
-    makes of them 4, the MLP 8.
+    A block keeps 16 or more for each channel of each token: the LayerNorms 4, attention 5 and its
+    exponentials, which grow with the text, the MLP 8.
     """
     kept = rows * config.block_size * 16 * config.n_embd * config.n_layer
     return kept >= parameter_count(config)
@@ -42,8 +42,8 @@ def outweighs_the_model(rows: int, config: ModelConfig) -> bool:
 class TrainingStep:
     """Forward, backward, clipping and AdamW over one global batch.
 
-    `workers` 0 means one per core, and on a GPU there is one. The result is the same, bit for bit,
-    for the same number of workers, and to rounding for another.
+    `workers` 0 means one per core, and on a GPU there is one. On the CPU, with OpenBLAS, the result
+    is the same, bit for bit, for the same number of workers, and to rounding for another.
     `accumulate`: the global batch is worked through in so many micro-batches, to save memory.
     """
 
@@ -58,7 +58,9 @@ class TrainingStep:
         seed: int = 0,
         accumulate: int = 1,
     ) -> None:
-        if rows % accumulate:
+        if workers < 0:
+            raise ConfigError(f"workers is {workers}; give 0 for one per core, or their number")
+        if accumulate < 1 or rows % accumulate:
             raise ConfigError(
                 f"the global batch has {rows} rows and accumulate is {accumulate}; "
                 "choose rows as a multiple of accumulate"
@@ -68,15 +70,21 @@ class TrainingStep:
         shares = min(workers, rows // accumulate) if by_rows else 1
         self.model, self.optimizer = model, optimizer
         self.rows, self.clip, self.seed, self.accumulate = rows, clip, seed, accumulate
-        self.pool = WorkerPool(workers, blas_threads=workers if shares == 1 else 1)
+        self.pool = WorkerPool(workers)
         self._grads = [model.xp.zeros_like(model.flat) for _ in range(shares)]
         self._trees = [views(grad, model.config) for grad in self._grads]
 
     def __call__(self, x: Array, y: Array, *, lr: float, step: int) -> tuple[float, float]:
         """Train on inputs x and targets y, host ids (rows, T); return loss and gradient norm.
 
-        Where the loss or the norm is not finite, nothing is updated.
+        Where the loss or the norm is not finite, nothing is updated. Raises ShapeError for another
+        number of rows.
         """
+        if len(x) != self.rows or x.shape != y.shape:
+            raise ShapeError(
+                f"the inputs have shape {x.shape} and the targets {y.shape}; "
+                f"give both {self.rows} rows of as many tokens"
+            )
         model, optimizer = self.model, self.optimizer
         losses = self.pool.map(lambda share: self._gradients(share, x, y, step), range(self.shares))
         parts = [slice(r.start, r.stop) for r in cut(len(model.flat), self.pool.n)]

@@ -8,7 +8,9 @@ import contextlib
 import contextvars
 import ctypes
 import errno
+import functools
 import glob
+import math
 import mmap
 import os
 import secrets
@@ -20,12 +22,13 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 from tinygpt.backend import Array
+from tinygpt.errors import ConfigError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -39,10 +42,19 @@ STALE_SECONDS = 600
 
 
 def default_workers() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """The cores that this process may use: those it may run on, or a container's share of them."""
+    may_run_on = getattr(os, "sched_getaffinity", None)
+    cores = len(may_run_on(0)) if may_run_on else os.cpu_count() or 1
+    return min(cores, _container_cores() or cores)
+
+
+def _container_cores() -> int | None:
+    """The cores' worth of time that a Linux container has, rounded up; None without a limit."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return math.ceil(int(quota) / int(period))
+    except (OSError, ValueError):  # no such file, or "max": no limit
+        return None
 
 
 def keep_freed_memory() -> bool:
@@ -73,38 +85,65 @@ def blas_spares_small_products() -> bool:
     )
 
 
+@functools.cache
+def _blas() -> list[Any]:
+    """The BLAS libraries of this process: looking for them takes longer than a product."""
+    return [lib for lib in ThreadpoolController().lib_controllers if lib.user_api == "blas"]
+
+
 @contextlib.contextmanager
 def blas_threads(n: int) -> Iterator[None]:
     """Let BLAS have n threads of its own, until the block ends."""
-    with threadpool_limits(n, "blas"):
+    before = [blas.get_num_threads() for blas in _blas()]
+    for blas in _blas():
+        blas.set_num_threads(n)
+    try:
         yield
+    finally:
+        for blas, threads in zip(_blas(), before, strict=True):
+            blas.set_num_threads(threads)
 
 
 class WorkerPool:
-    """`n` threads, the caller's among them, each with a one-thread BLAS, until `close()`.
+    """`n` threads, the caller's among them, until `close()`.
 
-    The others wait at queues, so that waking them takes microseconds. `blas_threads` above 1 is
-    for a pool whose products come from one thread at a time.
+    The others wait at queues, so that waking them takes microseconds. Raises ConfigError when n
+    is below 1, or the system does not give so many threads.
     """
 
-    def __init__(self, n: int, *, blas_threads: int = 1) -> None:
+    def __init__(self, n: int) -> None:
+        if n < 1:
+            raise ConfigError(f"a pool of {n} threads cannot work; give at least 1")
         self.n = n
-        self._blas = threadpool_limits(blas_threads)
         self._queues: list[SimpleQueue[Callable[[], None] | None]] = []
+        self._threads: list[threading.Thread] = []
         for _ in range(n - 1):
             queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-            threading.Thread(target=_serve, args=(queue,), daemon=True).start()
+            thread = threading.Thread(target=_serve, args=(queue,), daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                self.close()
+                raise ConfigError(
+                    f"the system does not start {n} threads; choose fewer threads"
+                ) from None
             self._queues.append(queue)
+            self._threads.append(thread)
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """[function(item) for item in items], side by side: worker w does every n-th from the
-        w-th on.
+        w-th on. Each has a one-thread BLAS meanwhile; a single item has BLAS with n threads.
 
         After an exception nobody begins another item. It is raised once all have ended, so that
         nothing runs on behind the caller's back: Ctrl-C first, then by the order of items.
         NumPy's error settings live in the context, so each worker runs in a copy of the caller's.
         """
         items = list(items)
+        # subtle: more threads of BLAS than cores wait for each other, tens of times as long
+        with blas_threads(1 if len(items) > 1 else min(self.n, default_workers())):
+            return self._map(function, items)
+
+    def _map(self, function: Callable[[T], R], items: list[T]) -> list[R]:
         results: dict[int, R] = {}
         errors: dict[int, BaseException] = {}
         started: list[int] = []  # both filled by the others: an interrupted line of ours loses none
@@ -145,11 +184,12 @@ class WorkerPool:
         return [results[i] for i in range(len(items))]
 
     def close(self) -> None:
-        """End the threads and give BLAS its own threads back; `map` then works alone."""
+        """End the threads; `map` then works alone."""
         for queue in self._queues:
             queue.put(None)
-        self.n, self._queues = 1, []
-        self._blas.restore_original_limits()
+        for thread in self._threads:
+            thread.join()
+        self.n, self._queues, self._threads = 1, [], []
 
     def __enter__(self) -> "WorkerPool":
         return self

@@ -62,7 +62,7 @@ def attention_forward(
     return y, (qkv_cache, att_cache, proj_cache, n_head)
 
 
-def attention_backward(dy: Array, cache: Cache, g: Tree, *, accumulate: bool = True) -> Array:
+def attention_backward(dy: Array, cache: Cache, g: Tree, *, accumulate: bool = False) -> Array:
     """Return dx."""
     qkv_cache, att_cache, proj_cache, n_head = cache
     B, T, C = dy.shape
@@ -82,7 +82,7 @@ def mlp_forward(x: Array, p: Tree) -> tuple[Array, Cache]:
     return y, (fc_cache, gelu_cache, proj_cache)
 
 
-def mlp_backward(dy: Array, cache: Cache, g: Tree, *, accumulate: bool = True) -> Array:
+def mlp_backward(dy: Array, cache: Cache, g: Tree, *, accumulate: bool = False) -> Array:
     """Return dx."""
     fc_cache, gelu_cache, proj_cache = cache
     dhidden = linear_grads(dy, proj_cache, g["proj"], accumulate)
@@ -115,7 +115,7 @@ def block_forward(
     return h, (ln1_cache, att_cache, ln2_cache, mlp_cache, masks)
 
 
-def block_backward(dy: Array, cache: Cache, g: Tree, *, accumulate: bool = True) -> Array:
+def block_backward(dy: Array, cache: Cache, g: Tree, *, accumulate: bool = False) -> Array:
     """Return dx."""
     ln1_cache, att_cache, ln2_cache, mlp_cache, masks = cache
     # y = x + mlp(ln2(x)): the gradient flows through the branch and past it

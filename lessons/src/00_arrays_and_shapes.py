@@ -21,8 +21,10 @@ draw_map("map")
 # The left column is the way *forward*: text becomes whole numbers, these become arrays, the arrays go
 # through some layers, and at the bottom stands one number, the *loss*: how wrong the model was. The
 # middle column is the way *backward*: from the loss up, each box says how its own inputs should change
-# to make the loss smaller. The right column is what one does with the machine. Beside each box stands
-# the lesson that builds it; the orange box is where you are. Every lesson opens with this page.
+# to make the loss smaller. The right column is what one does with the machine. The number in a box is
+# the lesson that builds it (a box of the middle column comes with its neighbour on the left); the
+# orange box is where you are. Every lesson opens with this page. Most words on it are new to you, and
+# need not mean anything yet: each is explained in its lesson.
 #
 # The letters in brackets are **shapes**. They mean the same everywhere in this course:
 #
@@ -273,10 +275,10 @@ check("00.causal_mask", one_too_far)
 #
 # | yours | in the library | why | what it gains |
 # |---|---|---|---|
-# | `one_hot(ids, V) @ w` | `w[ids]`, in `tinygpt/ops/embedding.py` | most of the products are with 0 | copies T rows in place of T·V·C products |
-# | mask of 1 and 0 | 0 and −∞, added to scores, in `tinygpt/ops/attention.py` | `exp(−∞) = 0` inside the softmax | one addition, and rows that sum to 1 by themselves |
+# | `one_hot(ids, V) @ w` | `w[ids]`, in `tinygpt/ops/embedding.py` | most of the products are with 0 | for T ids: copies T rows in place of T·V·C products |
+# | mask of 1 and 0 | 0 and −∞, added to the scores that softmax (lesson 03) turns into shares, in `tinygpt/ops/attention.py` | `exp(−∞) = 0` there: no share | one addition, and rows that sum to 1 by themselves |
 #
-# They are the same function; one-hot is how to think about it, `w[ids]` is how to compute it:
+# `one_hot(ids, V) @ w` and `w[ids]` are the same function; one-hot is how to think about it, `w[ids]` is how to compute it:
 
 # %%
 y, _ = embedding_forward(w, ids)  # (B, T, C)
@@ -297,6 +299,6 @@ check("00.causal_mask", lambda T: np.tril(np.ones((T, T))))
 # **You can now** say the shape of every arrow on the map, and tell when broadcasting helps you and when
 # it hides a bug.
 #
-# **To read.** Harris et al., *Array programming with NumPy* (Nature 585, 2020), the sections on
-# indexing and on broadcasting; in NumPy's manual the page "Broadcasting". In the library:
+# **To read.** Harris et al., *Array programming with NumPy* (Nature 585, 2020), what it says of
+# indexing and of broadcasting; in NumPy's manual the page "Broadcasting". In the library:
 # `tinygpt/ops/embedding.py`. Next: lesson 01, text to integers.

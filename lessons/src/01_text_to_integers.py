@@ -50,7 +50,8 @@ draw_tokens(
 # | words | millions | most are rare; nothing for a word never seen |
 # | byte pairs | what you choose | you have to write it: this lesson |
 #
-# You will see each fail, and why the third does not.
+# A word never seen has no id, as here "chair." with its full stop, if the training text had "chair" alone.
+# With characters it is the same one level down, as you will see next; byte pairs leave nothing unknown.
 #
 # ## Characters
 #
@@ -108,7 +109,7 @@ print([bytes([i]).decode("utf-8", errors="replace") for i in "aé".encode()])
 #
 # One thing first. Without a limit, "hat." and "hat," and "hat!" would each become a token. So the text
 # is cut beforehand into **pieces**, and no merge crosses from one piece into the next. A piece is a word with the
-# blank before it, a number, or signs; the library's `split` cuts them.
+# blank before it, a few digits, or signs; the library's `split` cuts them.
 #
 # By hand, for our text. The bytes are 32 (the blank), 97 (`a`), 99 (`c`), 104 (`h`), 116 (`t`). Four
 # pieces; count each pair of neighbours inside them:
@@ -297,7 +298,7 @@ check("01.encode", encode)
 #
 # ## Exercise 3: decode
 #
-# Write `decode(ids, merges)`: the text. Think of `né` above: when may you turn bytes into characters? A
+# Write `decode(ids, merges)`: the text. Think of `é` above: when may you turn bytes into characters? A
 # model may also write bytes that are no text at all; show `�` for those. 5 minutes.
 
 
@@ -353,7 +354,7 @@ figure, axes = new_figure(8.5, 3.6)
 draw_curves(axes, sizes, curves)
 titles(
     axes,
-    "The first merges gain most, and only for texts of their kind",
+    "The first merges help any text, the later ones their own kind",
     "merges",
     "bytes per token",
 )

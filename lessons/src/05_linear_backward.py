@@ -4,7 +4,7 @@
 # You will derive the three gradients of `y = x @ w + b`, the layer that holds nearly all the numbers of a
 # GPT, and build the judge that tells a right gradient from a wrong one without knowing the derivation.
 #
-# 40 minutes. You need: [03](03_softmax_and_cross_entropy.ipynb) (loss, gradient, finite difference), the
+# 60 minutes, 20 of them for the exercises. You need: [03](03_softmax_and_cross_entropy.ipynb) (loss, gradient, finite difference), the
 # chain rule, and matrix products.
 
 # %%
@@ -246,7 +246,7 @@ picture(figure, "two curves shaped like a V; to both sides the error is least ne
 # No. A float64 has about 16 digits, so `f` is off by about `1e-16 · |f|`. The two values are nearly equal,
 # the difference keeps this error, and dividing by `2ε` makes it large: about `1e-16 / ε`. The sum of both errors, `ε² +
 # 1e-16 / ε`, is least where its derivative `2ε − 1e-16 / ε²` is 0: near `ε = 4e-6`. That is the corner of the V, and
-# why `1e-5` is a good step. At `1e-5`, ten digits are right.
+# why `1e-5` is a good step. There the output is off by 2e-10: ten digits are right.
 #
 # **Predict.** A float32 has 7 digits. What does the same code give for `ε = 1e-5`, and for `1e-8`?
 
@@ -328,7 +328,7 @@ check("05.linear_backward", linear_backward)
 # In words: backward is the **transpose** of forward. Books write `⟨dy, Jv⟩ = ⟨Jᵀdy, v⟩`, where `⟨a, b⟩` is the sum of the
 # products of all numbers, and `J` the map. No step, no rounding worth a word: both sides agree to 15 digits.
 #
-# **Predict.** With `v = [[1, 0], [1, 0], [1, 0], [1, 0]]`, what is the left side? (`v @ w` is four times the first row of `w`.)
+# **Predict.** With `v = [[1, 0], [1, 0], [1, 0], [1, 0]]`, what is the left side? (Each row of `v @ w` is the first row of `w`.)
 
 # %%
 v = np.array([[1.0, 0.0]] * 4)
@@ -402,7 +402,6 @@ picture(figure, "two falling curves; the wrong one is higher all the way")
 # %%
 ws = [np.random.default_rng(k).standard_normal((8, 8)) / 8**0.5 for k in range(3)]
 points, kinds = np.random.default_rng(9).standard_normal((64, 8)), np.arange(64) % 8
-loss = lambda: cross_entropy_forward(points @ ws[0] @ ws[1] @ ws[2], kinds)[0]
 start = cross_entropy_backward(1.0, cross_entropy_forward(points @ ws[0] @ ws[1] @ ws[2], kinds)[1])
 numeric = answer(lambda w: cross_entropy_forward(points @ w @ ws[1] @ ws[2], kinds)[0], ws[0])
 figure, panels = new_figure(8, 3.8, columns=2)
@@ -432,9 +431,9 @@ check("05.linear_backward", forgotten_transpose)
 # | in the library | why | what it gains |
 # |---|---|---|
 # | `x.reshape(-1, I)` before `@` | one large product in place of one for each text | the processor is busy all the time |
-# | `column_sum(dy)`: a row of ones `@ dy` | a product runs on all the processor's cores, a sum does not | the sum of `db` for nearly nothing |
-# | `out=`: `dw` and `db` have a home | all gradients lie in one array, made once | no new memory in any step |
-# | `accumulate=True` adds | a matrix that is used twice has the sum of both gradients: chain rule, two ways | large batches in parts |
+# | `column_sum(dy)`: a row of ones `@ dy` | a matrix product is the fastest code that NumPy calls; a sum over the rows is not | the sum of `db` for nearly nothing |
+# | `out=`: `dw` and `db` have a home, into which `matmul_into` and `deliver` write | all gradients lie in one array, made once | no new memory in any step, nothing copied |
+# | `accumulate=True` adds to what is there | a matrix that is used twice has the sum of both gradients: chain rule, two ways | no second array; and a large batch can be computed in parts |
 # | returns `None` for `db` | a layer without a bias | no sum that nobody reads |
 
 # %%

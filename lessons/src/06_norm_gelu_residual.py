@@ -4,7 +4,7 @@
 # You will write the parts that stand between the matrix products of a GPT, forward and backward, and
 # see that without them the numbers of a deep network die out on the way, and the gradients with them.
 #
-# 40 minutes. You need: [05](05_linear_backward.ipynb) (the linear layer, its backward pass, how to check a gradient).
+# 65 minutes, 25 of them for the exercises. You need: [05](05_linear_backward.ipynb) (the linear layer, its backward pass, how to check a gradient).
 
 # %%
 import inspect
@@ -462,7 +462,8 @@ print("forgotten /   ", (x * (masks > 0)).mean(axis=0).round(1))
 print("dx for dy = 1 ", ops.dropout_backward(np.ones((10_000, 4)), cache)[0])
 
 # %% [markdown]
-# The third line is the bug that people make: without the division, the numbers are a quarter smaller in training than in use, and
+# The mask holds 0 and `1 / 0.75 = 1.333`. A number survives with probability 0.75, so its mean is `0.75 · 1.333 · x = x`; 8.1 in
+# place of 8 is the luck of 10,000 draws. The third line is the bug that people make: without the division, the numbers are a quarter smaller in training than in use, and
 # every layer above meets sizes that it has never seen. (The tales model that comes with tinygpt has `p = 0`: no dropout.)
 #
 # ## A real model
@@ -488,7 +489,8 @@ for panel, sizes_of, name in ((axes[0], before, "x grows"), (axes[1], after, "xh
 picture(figure, "x grows from 0.1 to more than 10; after LayerNorm it is 1 everywhere")
 
 # %% [markdown]
-# A hundred times larger from bottom to top, and every block sees size 1. The `x` that is only ever added to is called
+# It grows, a hundred times from bottom to top: each block adds to it, and nothing on this way divides. And every block sees size 1, since
+# LayerNorm divides what the block reads. The `x` that is only ever added to is called
 # the **residual stream**: each block reads it through a LayerNorm and adds what it found.
 #
 # ## The library's version beside yours
@@ -498,8 +500,22 @@ picture(figure, "x grows from 0.1 to more than 10; after LayerNorm it is 1 every
 # | the cache is `xhat`, `rstd` (our `s`) and `w` | the backward pass needs no `x`; yours computes `xhat` again | one array kept in place of two, nothing computed twice |
 # | `rows @ full(C, 1/C)` for a mean, `column_sum` for a sum | matrix products are the fastest code that NumPy calls | faster than `mean` and `sum` |
 # | `dx -= …`, `xp.multiply(…, out=product)` | work in arrays that the function made itself | no new array for each line |
-# | GELU keeps its slope `d`, not `x` | `tanh` is the dear part; the slope is made while it is at hand | backward is one product |
-# | `x * x * x`, never `x**3` | NumPy's power is a general function, about 20 times as slow | most of GELU's time |
+# | GELU keeps its slope `d`, not `x` | `tanh` is the dear part; the slope is made while it is at hand | backward is one product, no second `tanh` |
+# | GELU is `x · s`, with the share `s = (1 + tanh(u)) / 2` | the slope needs `s` alone: see below | neither `t` nor `1 − t²` is ever made |
+# | GELU goes over blocks of the array (`row_blocks`) | its fifteen passes would read a large array fifteen times from memory | a block stays in the processor's cache from the first pass to the last |
+# | `part * part`, never `x**2` or `x**3` | NumPy's power is a general function, about 20 times as slow | most of GELU's time |
+#
+# The slope, with `t = 2 s − 1` put into your formula:
+#
+# ```text
+# (1 + t)/2 = s                                          definition of s
+# 1 − t²    = (1 − t)·(1 + t) = (2 − 2s)·2s = 4 s (1 − s)
+# slope     = s + x/2 · 4 s (1 − s) · u'                 u' is du/dx = K · (1 + 3 A x²)
+#           = s + s (1 − s) · 2 x u'                     2 x u' = x · (2 K + 6 A K x²)
+# ```
+#
+# At `x = 1`: `s = 0.84119`, and `0.84119 + 0.84119 · 0.15881 · 2 · 0.90491 = 1.08296`, as above. In the code `square`, which begins as
+# `x²`, becomes `2 x u'`, then is multiplied by `s`; `derivative` begins as `1 − s`.
 
 # %%
 print(inspect.getsource(ops.layernorm_backward).partition("cache\n")[2])

@@ -2,10 +2,10 @@
 # # 08 · Causal self-attention
 #
 # You will build the one part of a GPT in which a word can look at other words, derive its way back,
-# and then watch the model that comes with tinygpt find a name that it read 85 tokens earlier.
+# and then watch the model that comes with tinygpt find a name that it read 90 tokens earlier.
 #
-# 40 minutes. You need: [03](03_softmax_and_cross_entropy.ipynb) (softmax), 05 (linear layers and
-# their gradients), 07 (embeddings).
+# 65 minutes, 25 of them for the exercises. You need: [03](03_softmax_and_cross_entropy.ipynb) (softmax), 05 (linear
+# layers and their gradients), 06 (LayerNorm), 07 (embeddings).
 
 # %%
 import inspect
@@ -25,7 +25,7 @@ draw_map("attention")
 # ## The question
 #
 # A letter comes to Ben's tower, "but it was not for Ben. *To Ivy the robin*, it said". Ben sets out, and
-# 85 tokens later "there, behind the haystack, sat". Which word comes next? To know it, the position of
+# at last "there, behind the haystack, sat", 90 tokens after the name. Which word comes next? To know it, the position of
 # "sat" has to find the position of "Ivy". Nothing that you have built so far can: embedding, LayerNorm,
 # linear layer and GELU treat each position by itself.
 #
@@ -392,7 +392,7 @@ check("08.attention_backward", attention_backward)
 # below `ln 10 = 2.303`.
 #
 # One head, between two matrices `w (18, 3·18)` and `u (18, 10)`; its input is the digit and its place, both
-# one-hot (lesson 00), 10 + 8 = 18 numbers.
+# one-hot (lesson 00), 10 + 8 = 18 numbers. The library's `mask=` takes the place of its own mask.
 #
 # **Predict.** A text has 8 digits to predict. With the mask one off, 7 of 8 positions can read their
 # answer; the last has none to read. Where does the loss end?
@@ -435,8 +435,8 @@ picture(
 )
 
 # %% [markdown]
-# One position in eight pays `ln 10`, the others nearly nothing: about `2.303 / 8 = 0.29`, and the curve is on its
-# way there. When this model writes, the token that it learned to copy does not exist yet, and it writes noise. If
+# One position in eight pays `ln 10`, the others nearly nothing: about `2.303 / 8 = 0.29`, and the curve ends a little
+# above that. When this model writes, the token that it learned to copy does not exist yet, and it writes noise. If
 # a loss falls far faster than you expected, change the future and see whether the past changes: that is the
 # first thing the check of exercise 1 does.
 #
@@ -445,11 +445,30 @@ picture(
 # | in the library | why | what it gains |
 # |---|---|---|
 # | `q` divided by √D, not the scores | `(T, D)` numbers in place of `(T, T)` | `D / T` of the work |
+# | **tiles**: 64 queries at a time, against the keys up to the last of them (`seen`) | what lies right of a tile is masked | 37 % of the `(T, T)` table is never computed at `T = 240`, nearly half in long texts |
+# | **unnormalised softmax**: `e @ v` first, `y /= sums` at the end | `Z` is the same for all keys of a query, see below | `T · D` divisions in place of `T · T`, and no table of weights |
+# | `along_p`: `dy · y` in place of `Σ_j dp[j] p[j]` | they are equal, see below | `D` products for each query in place of `T` |
+# | `e` and `sums` in the cache | the way back needs them | no product and no `exp` a second time |
+# | the last tile first on the way back | it sees every key and writes all of `dk` and `dv`; the others add (`add`) | no zeros to begin with |
 # | `Tq <= Tk`: fewer queries than keys | one new token looks at all old ones (lesson 13) | one function for training and writing |
 # | no mask for a single query | it sees everything that there is | nothing to add |
-# | `softmax_forward(scores, out=scores)` | weights in place of the scores | one `(T, T)` array for each head less |
-# | `p` in the cache | the way back needs it | no product and no `exp` a second time |
 # | `out=` may be a view of a larger array | `dq`, `dk`, `dv` are the thirds of one `dqkv`, heads are views | no copy to cut or to merge |
+#
+# A tile in numbers, `T = 240`: the tiles end at 64, 128, 192, 240, so `64·64 + 64·128 + 64·192 + 48·240 = 36,096` scores of 57,600.
+# Within a tile only the last `n` keys, as many as it has queries, need the triangle of −∞. The two lines with "see below", for one query
+# with `p[j] = e[j] / Z`:
+#
+# ```text
+# y[c] = Σ_j (e[j] / Z) · v[j,c] = ( Σ_j e[j] · v[j,c] ) / Z      Z does not depend on j
+#
+# Σ_j dp[j] p[j] = Σ_j ( Σ_c dy[c] · v[j,c] ) · p[j]              dp = dy vᵀ
+#                = Σ_c dy[c] · ( Σ_j p[j] · v[j,c] )              order of the sums changed
+#                = Σ_c dy[c] · y[c]                               y = P v
+# ```
+#
+# For "sat" above `dy · y` is `1 · 1.330`, the weighted mean that you worked by hand. And since the cache holds `e`, not `p = e / Z`, the
+# way back divides `dy` by `Z` once, at its start: then `dv = eᵀ (dy / Z)`, and `ds = e · ((dy / Z) vᵀ − (dy / Z) · y)`. `row_dot(a, b)`
+# adds up `a · b` along the last axis; `matmul_into(a, b, home, add)` writes `a @ b` to its home, or adds it there.
 #
 # `tinygpt/transformer.py` has the whole layer, with the two linear layers around it.
 
@@ -474,8 +493,8 @@ check("08.attention_backward", library_backward)
 # ## A real model
 #
 # The tale of Ben and Ivy again, up to the word whose question opened this page. The model has 4 such layers of
-# 7 heads (lesson 09 puts the layers together), and what its forward pass keeps for the way back includes the
-# weights of all of them.
+# 7 heads (lesson 09 puts the layers together). What its forward pass keeps for the way back includes every head's
+# `q / √D` and `k`, deep inside `cache[2]`, which has one entry for each layer; the formula makes weights of them.
 #
 # **Predict.** You are the position of "sat". Which earlier words would you look at, to know the next?
 
@@ -491,10 +510,10 @@ ids = np.array([tokenizer.eot_id, *tokenizer.encode(TALE)])
 tokens = [tokenizer.decode([i]) for i in ids]
 logits, cache = model.forward(ids[None])
 print("after the last word comes", repr(tokenizer.decode([int(logits[0, -1].argmax())])))
-maps = []
-for _, (_, (_, _, _, p), *_), *_ in cache[2]:  # each layer's cache: LayerNorm, attention, …
-    maps.append(p[0])  # (H, T, T)
-maps = np.stack(maps)  # (L, H, T, T)
+print(len(ids) - 1 - ids.tolist().index(tokenizer.encode(" Ivy")[0]), "tokens after the first Ivy")
+future = np.triu(np.full((len(ids), len(ids)), -np.inf), k=1)
+scores = [q[0] @ k[0].swapaxes(-1, -2) for _, (_, (q, k, *_), *_), *_ in cache[2]]
+maps = softmax_forward(np.stack(scores) + future)[0]  # (L, H, T, T)
 
 
 # %%
@@ -533,7 +552,7 @@ picture(figure, "the tale twice, shaded by weight: above the word after Ivy is d
 # %% [markdown]
 # A model that was told nothing but "predict the next token" has learned to look up who the letter is for. Two
 # names are in the tale, Ben and Ivy; the head takes the right one. It looks not at the name but at the word after
-# it: a head of an earlier layer has written there which word came before. And these are all heads on the first
+# it: that tells it something only if a head of an earlier layer has written there which word came before. And these are all heads on the first
 # 40 tokens. A line near the diagonal: a head that looks at what came right before. A vertical line: a token that
 # many later ones look at.
 
@@ -560,7 +579,7 @@ picture(figure, "a grid of lower triangles, one for each head, with different pa
 # **You can now** write attention with any number of heads, derive and test its way back, say who can see whom,
 # and read an attention map.
 #
-# **To read.** Vaswani et al., *Attention is all you need* (2017): section 3.2.1 (scaled dot products, and a
+# **To read.** Dao et al., *FlashAttention* (2022): tiles, the late division and `dy · y`. Vaswani et al., *Attention is all you need* (2017): section 3.2.1 (scaled dot products, and a
 # footnote on `√D`) and 3.2.2 (many heads). Elhage et al., *A Mathematical Framework for Transformer
 # Circuits* (2021), "Induction heads": heads that look up what came before. In the library:
 # `tinygpt/ops/attention.py`, then `attention_forward` in `tinygpt/transformer.py`. Next: lesson 09, the

@@ -4,7 +4,7 @@
 # You will put the pieces of lessons 03 to 08 together into a block, the blocks into a GPT, and send the gradient all the way
 # back through it. At the end you watch it flow through the model that comes with tinygpt, layer by layer.
 #
-# 40 minutes. You need: [06](06_norm_gelu_residual.ipynb) (LayerNorm, residual), [07](07_embeddings_and_position.ipynb)
+# 70 minutes, 40 of them for the exercises. You need: [06](06_norm_gelu_residual.ipynb) (LayerNorm, residual), [07](07_embeddings_and_position.ipynb)
 # (embeddings), [08](08_attention.ipynb) (attention).
 
 # %%
@@ -72,7 +72,7 @@ draw_stream(
 # mlp(h) = gelu(h @ w_fc + b_fc) @ w_proj + b_proj     (B, T, C) → (B, T, 4C) → (B, T, C)
 # ```
 #
-# **MLP** is the old name of two linear layers with a bend between them (multi-layer perceptron). `attention` is the whole layer of lesson 08: one
+# **MLP** is the old name of two linear layers with a bend between them (multi-layer perceptron; the bend is GELU). `attention` is the whole layer of lesson 08: one
 # linear layer makes queries, keys and values, the heads attend, a second one mixes their results. The second linear layer of
 # each branch is called `proj`, projection: it brings the result back to the stream.
 #
@@ -197,7 +197,8 @@ for name, f, norm in (("right", c09.block, 1), ("no lnf", c09.block, 0), ("post"
     print(f"{name:7} fresh {at_start:.2f}   trained {trained:.2f}")
 
 # %% [markdown]
-# All three fresh ones, and the trained weights in post-norm blocks: they know nothing, and pay `ln V`. So the loss at the start finds logits of the wrong size, but
+# All three fresh ones, and the trained weights in post-norm blocks: they know nothing, and pay `ln V`. (Fresh weights are small, so the logits are
+# near 0 with or without the last norm, and softmax makes them nearly equal.) So the loss at the start finds logits of the wrong size, but
 # neither of these two mistakes. (Measure it anyway: a first loss far from `ln V` means that something is broken.) Without the last norm the trained model gives logits nine
 # times too large. It puts the right token first as often as before, four times in five, but is far too sure of it. You meet both mistakes when you load weights that
 # someone else trained.
@@ -472,7 +473,8 @@ picture(figure, "right falls from 3.8 to 2.5; both bugs end at 3.1, what letter 
 
 # %% [markdown]
 # They learn how frequent each letter is (the grey line: the **unigram entropy** of lesson 04), and nearly no more. That is why these bugs live long: the loss falls, as one
-# hopes, by a quarter in the first thirty steps. And the deeper the model, the worse for the chain.
+# hopes; with the chain as fast as in the right run at first, by a fifth of what it was. And the deeper the model, the worse for the chain, as the
+# last picture will show.
 #
 # ## The gradient on its way back through a real model
 #
@@ -531,7 +533,6 @@ picture(figure, "fresh and trained keep their size or grow; the chain falls 500-
 # | `accumulate=True` | several small batches add up to a large one | less memory |
 # | `recompute` | keeps the `x` before each block and goes forward again, as you did in exercise 5 | much less memory for about a third more work (backward is about twice a forward pass) |
 # | `masks`, `kv`, `last` | dropout; writing token by token, lesson 13 | one function for training and writing |
-
 #
 # And `python -m tinygpt.prove` compares every array of a model of any shape with finite differences, one line each.
 

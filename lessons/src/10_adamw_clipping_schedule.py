@@ -4,8 +4,8 @@
 # You will write the step that turns gradients into better parameters: AdamW, which trains nearly every
 # GPT, with its two guards: clipping against a bad batch, and a schedule for the learning rate.
 #
-# 35 minutes. You need: [03](03_softmax_and_cross_entropy.ipynb) (what a gradient is), lesson 04 (plain
-# gradient descent) and the chain rule. The last picture trains the GPT of lesson 09.
+# 50 minutes, 25 of them for the exercises. You need: [03](03_softmax_and_cross_entropy.ipynb) (what a gradient is), [04](04_first_training_loop.ipynb) (plain
+# gradient descent) and the chain rule. The last picture trains the GPT of [09](09_block_and_gpt.ipynb).
 
 # %%
 import inspect
@@ -388,7 +388,7 @@ check("10.clip", clip)
 #
 # ```text
 # step < warmup:   lr · (step + 1) / warmup                                      steps count from 0
-# else:            progress = (step − warmup) / (steps − 1 − warmup)             0 at the peak, 1 at the last step
+# else:            progress = (step − warmup) / (steps − 1 − warmup)     0 at the peak, 1 at the end
 #                  min_lr + (lr − min_lr) · (1 + cos(π · progress)) / 2
 # ```
 #
@@ -447,10 +447,18 @@ check("10.lr_at", lr_at)
 # | all parameters in *one* flat array, matrices first | the global norm is one product `g @ g`, decay is a slice | no list to go through |
 # | biases and LayerNorm do not decay | their natural place is not 0; they are few and do not overfit | `n_decayed` numbers decay, the rest not |
 # | pieces of 65536 numbers, in place | p, g, m, v of a piece stay in the processor's cache | memory is read once, not once for every line |
-# | √v is scaled, v̂ is never made | `√(v / c) = √v · 1/√c`, and the factor is one number | one array less |
-# | clipping is a `scale` of the step | the factor is known only when all of `g` is | no pass of its own over `g` |
+# | m̂ and v̂ are never made | their divisors are two numbers, which fit into factors that are there anyway (below) | two arrays less |
+# | clipping is a `scale` | m takes in `scale · (1−β₁)` times `g`, v `scale² · (1−β₂)` times `g²` | no pass of its own over `g` |
 #
-# For the rest the lines are yours. The same three checks, on the library:
+# How the corrections vanish: let `c = √(1−β₂ᵗ)`, so that `v̂ = v / c²`. Line by line:
+#
+# ```text
+# lr · m̂ / (√v̂ + ε) = lr · m̂ / (√v / c + ε)               √(v / c²) = √v / c, for c > 0
+#                   = lr · c · m̂ / (√v + ε·c)             above and below times c
+#                   = lr · c / (1−β₁ᵗ) · m / (√v + ε·c)   m̂ = m / (1−β₁ᵗ)
+# ```
+#
+# In the code the last line is `work`: the root, `+ ε·c`, the division, one factor. For the rest the lines are yours. The same three checks, on the library:
 
 # %%
 print(inspect.getsource(AdamW._update_piece))
@@ -493,7 +501,7 @@ titles(axes, "The same batches teach more with AdamW", "step", "loss in nats per
 picture(figure, "two falling curves: AdamW's loss is below that of gradient descent")
 
 # %% [markdown]
-# Both start near `ln 2048 = 7.62` (lesson 03: knowing nothing). AdamW gets ahead and stays there (but for one spike, while its rate is near the highest), and its learning rate was not searched for: 0.001 to 0.01 is right
+# Both start near `ln 2048 = 7.62` (lesson 03: knowing nothing). While the rates warm up descent is ahead; from about step 15 on AdamW is, and in the end by 0.3 nats or more. Its learning rate was not searched for: 0.001 to 0.01 is right
 # for most small models, because it counts in parameters and not in gradients. One reason is rare tokens: one that comes once in a thousand has a small mean gradient, and
 # gradient descent learns it slowly; AdamW gives it strides like all others.
 #

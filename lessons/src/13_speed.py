@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 13 · Speed
 #
-# You will make a GPT write a token in the same time however long the text is, with a cache of keys and values, and prove that not one token
+# You will make a GPT write a token in nearly the same time however long the text is, with a cache of keys and values, and prove that not one token
 # changes. Then you will learn what a machine's time goes into, and so which changes pay.
 #
-# 40 minutes. You need: [08](08_attention.ipynb) (attention), lesson 09 (the block and the GPT), [12](12_sampling.ipynb) (choosing the next token).
+# 45 minutes, 20 of them for the exercises. You need: [08](08_attention.ipynb) (attention), [09](09_block_and_gpt.ipynb) (the block and the GPT), [12](12_sampling.ipynb) (choosing the next token).
 
 # %%
 import json
@@ -67,8 +67,8 @@ print("prompt:", len(prompt), "ids; positions that the model computed:", countin
 # call before. With a prompt of `P` ids and `n` new ones:
 #
 # ```text
-# plain    P + (P + 1) + … + (P + n − 1) = n·P + n(n − 1)/2           sum of an arithmetic series
-# wanted   P + 1 + 1 + … + 1             = P + n − 1                  the prompt once, then one position for an id
+# plain    P + (P + 1) + … + (P + n − 1) = n·P + n(n − 1)/2    sum of an arithmetic series
+# wanted   P + 1 + 1 + … + 1             = P + n − 1           the prompt once, then one for an id
 # ```
 #
 # By hand, `P = 3` and `n = 5`: `3 + 4 + 5 + 6 + 7 = 25`, which is `5·3 + 5·4/2`; and `3 + 1 + 1 + 1 + 1 = 7`.
@@ -261,9 +261,9 @@ print("restart:", write(44, restart=True))
 #
 # ```text
 # ids known            7     8     9     10    11    12    13
-# window begins at     0     0     2     2     4     4     6         the least multiple of h that leaves at most W
+# window begins at     0     0     2     2     4     4     6     multiple of h that leaves at most W
 # ids in the window    7     8     7     8     7     8     7
-# computed             1     1     7     1     7     1     7         the whole window when it has moved, else 1
+# computed             1     1     7     1     7     1     7     the whole window if it has moved
 # ```
 #
 # In every `h` ids it is `W − h + 1` once and `h − 1` times 1: together `W`, so `W / h` positions for an id, whatever the length. tinygpt takes `h =
@@ -377,22 +377,23 @@ check("13.generate_cached", generate_cached)
 # bandwidth`: here at 5, `N = 10`. Training and reading a prompt (**prefill**) have hundreds of rows, one for each token; writing one token
 # (**decoding**) has one.
 #
-# **Predict** before you look: which of the four works comes near the flat roof, which lies on the slope, and which far below it?
+# **Predict** before you look: training, reading a prompt, writing one token, writing eight texts side by side. Which of them can come near the flat
+# roof, and which cannot, however fast the arithmetic?
 
 # %%
 peak, band = speed["roof"]["GFLOP/s"], speed["roof"]["GB/s"]
 figure, axes = new_figure(9.5, 4.4)
-x = np.array([0.4, peak / band, 400])
-axes.loglog(x, np.minimum(peak, x * band), color=GREY, linewidth=3)
+axes.loglog([0.4, peak / band, 400], [0.4 * band, peak, peak], color=GREY, linewidth=3)
 axes.loglog(np.array(speed["products"]["rows"]) / 2, speed["products"]["GFLOP/s"], "o:", color=BLUE)
+upper = dict(sorted((w["tokens"], w["GFLOP/s"]) for w in speed["works"].values()))
 for name, work in speed["works"].items():
     x, y, ms = work["tokens"] / 2, work["GFLOP/s"], work["ms"]
     axes.loglog(x, y, "D", color=RED, markersize=9)
-    axes.annotate(f"  {name}", (x, y), fontsize=11, va="bottom" if "int8" in name else "top")
+    axes.annotate(f"  {name}", (x, y), fontsize=11, va=("top", "bottom")[y == upper[2 * x]])
     share = y / min(peak, x * band)
     print(f"{name:20} {ms:7.1f} ms a pass, {y / peak:4.0%} of the peak, {share:4.0%} of the roof")
 axes.xaxis.set_major_formatter("{x:g}")
-title = f"Under a roof of {peak:.0f} GFLOP/s and {band:.0f} GB/s: one token lies on its slope"
+title = f"Under a roof of {peak:.0f} GFLOP/s and {band:.0f} GB/s: one token cannot leave its slope"
 titles(axes, title, "operations per byte of weights: half the tokens of a pass", "GFLOP/s")
 picture(figure, "grey roof; blue dots: one product of N rows; diamonds: the works of a GPT")
 
@@ -402,11 +403,15 @@ picture(figure, "grey roof; blue dots: one product of N rows; diamonds: the work
 # third thing of that name). Diamonds: whole passes of a GPT. int8 (below) stands where float32 would: it reads one byte where float32 reads four,
 # so its own roof is higher.
 #
+# Training and prefill have hundreds of rows: they stand right of the edge, under the flat roof, and what keeps them below it is all that is not a
+# product. One token stands at half an operation a byte. The slope is all it can reach there, a few per cent of the peak; it stays below the slope
+# for what Python and some hundred small operations cost, and for reading that other programs do at the same time.
+#
 # **Batching.** Eight texts that are written side by side are eight rows: the second to the eighth cost little, as long as the weights are most of
 # what is read. The KV caches are not shared. Eight texts of 1024 tokens in GPT-2 read `8 · 75.5 = 604` MB of keys and values beside 498 MB of
 # weights: no longer free.
 #
-# "Eight texts, plain" lie far below the slope. For more than one row OpenBLAS (NumPy's usual BLAS) first copies the matrix into an order of its
+# "Eight texts, plain" lie far below the slope: further than "panels". For more than one row OpenBLAS (NumPy's usual BLAS) first copies the matrix into an order of its
 # own, and that takes longer than the product; tinygpt lays the weights out once as **panels**, strips of 64 columns, with which a few rows make a
 # product that is small enough to need no copy (`tinygpt/panels.py`).
 #
@@ -417,7 +422,8 @@ picture(figure, "grey roof; blue dots: one product of N rows; diamonds: the work
 # 0.024]`:
 #
 # ```text
-# scale = 1.27 / 127 = 0.01      q = round([50, −127, 2.4]) = [50, −127, 2]      back: [0.5, −1.27, 0.02]
+# scale = 1.27 / 127 = 0.01      q = round([50, −127, 2.4]) = [50, −127, 2]
+# back:  0.01 · [50, −127, 2] = [0.5, −1.27, 0.02]
 # ```
 #
 # No weight moves by more than half a scale. **Predict:** the model that comes with tinygpt has weights of 11.7 MB. How many in int8, and how far do
@@ -444,7 +450,10 @@ for t in np.flatnonzero(p32.argmax(-1) != p8.argmax(-1)):
 # and a coin might as well choose.
 #
 # NumPy has no fast product of int8, so `tinygpt/int8.py` expands 512 rows at a time into float32, in the processor's cache, multiplies and forgets
-# them: memory moves a quarter of the bytes.
+# them: memory moves a quarter of the bytes. Is that faster? Compare the two diamonds of one token; it depends on the machine. Expanding costs
+# arithmetic, and NumPy does about 10 billion weights a second on one core. Reading float32, 4 bytes each, a core gets `30 / 4 = 7.5` billion
+# weights a second where memory gives it 30 GB/s, and `10 / 4 = 2.5` billion where it gives 10. With the quarter still to be read and the product to be
+# computed, int8 gains no time on the first machine, and much on the second. A quarter of the memory it gains on both.
 #
 # ## Less Python, fewer arrays, no float64 by accident
 #
@@ -485,7 +494,7 @@ for name, times in speed["ms of an operation"].items():
 # the batch cut into two halves  0.7 / 2 + 0.3 / 2 = 0.50      2 times as fast
 # ```
 #
-# (**Amdahl's law**: what is not split keeps its time.) So `tinygpt/parallel.py` gives each thread half of the rows, with a BLAS of one thread, for
+# (**Amdahl's law**: what is not split keeps its time.) So `tinygpt/parallel.py` can give each thread half of the rows, with a BLAS of one thread, for
 # the whole of forward and backward, and adds up the gradients. That is right because the loss is a mean over rows: its gradient is the sum of the
 # rows' gradients, each divided by the count of the *whole* batch. **Predict:** what goes wrong if each half divides by its own count?
 
@@ -509,6 +518,12 @@ for name, ms in speed["ms of a training step"].items():
 # %% [markdown]
 # With its own count, each half's gradient would be twice too long, and so would their sum: the mistake of lesson 03. For *one* token there is no
 # batch to cut, all the work is reading matrices, and there BLAS's own threads are better.
+#
+# And the split has a price: each thread needs a gradient as large as the model, and they must be added. So tinygpt splits by rows only where the batch
+# *outweighs* the model: where it keeps more numbers for the way back (about 16 for each channel of each token in each block) than the model has
+# parameters. Otherwise one worker computes, and BLAS splits its products. The three times above are those of the small model with 12 rows, where
+# the batch is by far the heavier. How near they come to the factor 2 depends on the machine: two threads share one memory, and a core that has other
+# things to do helps nobody.
 #
 # ## The same code on a GPU
 #
@@ -580,6 +595,6 @@ for name in ("13.attention_with_past", "13.generate_cached"):
 # what a change will gain before you make it.
 #
 # **To read.** Shazeer, *Fast transformer decoding* (2019): section 2.4 counts the bytes of decoding. Williams, Waterman and Patterson, *Roofline*
-# (2009): section 3. Pope et al., *Efficiently scaling transformer inference* (2022): section 2 on memory and compute. Dettmers et al., *LLM.int8()*
+# (2009). Pope et al., *Efficiently scaling transformer inference* (2022): section 2 on memory and compute. Dettmers et al., *LLM.int8()*
 # (2022): section 2.1. Xiao et al., *Efficient streaming language models with attention sinks* (2023): section 3.2, a rolling cache. In the library:
 # `tinygpt/kv_cache.py`, `decoding.py`, `parallel.py`, `panels.py`, `int8.py`. Next: lesson 14, several tokens for the price of one.

@@ -125,6 +125,11 @@ def relu(x):
     return np.maximum(x, 0)
 
 
+@wrong("06.gelu", says="a constant is rounded")
+def rounded(x):
+    return x / 2 * (1 + np.tanh(0.79788 * (x + A * x**3)))
+
+
 @wrong("06.gelu", says="gelu(x) - gelu(-x) should be x")
 def forgotten_half(x):
     return x * (1 + np.tanh(K * (x + A * x * x * x)))

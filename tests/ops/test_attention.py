@@ -81,6 +81,13 @@ def test_results_can_be_written_into_strided_views():
         np.testing.assert_allclose(ours, reference, rtol=1e-13, atol=1e-15)
 
 
+def test_a_mask_hides_more_and_never_less():
+    q, k, v = heads(0, 6), heads(1, 6), heads(2, 6)
+    plain, _ = causal_attention_forward(q, k, v)
+    y, _ = causal_attention_forward(q, k, v, mask=np.zeros((2, 1, 6, 6)))
+    np.testing.assert_array_equal(y, plain)
+
+
 def test_a_mask_lets_rows_of_different_lengths_attend_side_by_side():
     """Row b's two queries are positions ends[b] - 2 and ends[b] - 1 of its own text."""
     q, k, v = heads(0, 2), heads(1, 6), heads(2, 6)

@@ -90,6 +90,21 @@ def test_float32_agrees_with_float64(op):
 
 
 @every_op
+def test_the_order_of_arguments_in_memory_changes_nothing(op):
+    """Transposed arrays, and a transposed gradient: ops may copy them, and must not lose them."""
+    arrays = op.arguments(SOME)
+    turned = [np.asfortranarray(array) for array in arrays]
+    y, cache = op.forward(*arrays)
+    y_turned, cache_turned = op.forward(*turned)
+    dout = op.dout(y, 1)
+    dout_turned = dout if isinstance(dout, float) else np.asfortranarray(dout)
+    assert relative_error(y_turned, y) < 1e-12
+    pairs = zip(op.gradients(dout_turned, cache_turned), op.gradients(dout, cache), strict=True)
+    for ours, plain in pairs:
+        assert relative_error(ours, plain) < 1e-12
+
+
+@every_op
 def test_backward_is_linear_in_dout_and_repeats_itself(op):
     y, cache = op.forward(*op.arguments(SOME))
     one, two = op.dout(y, 1), op.dout(y, 2)

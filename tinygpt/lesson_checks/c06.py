@@ -15,6 +15,7 @@ from tinygpt.lesson_checks.core import (
     expect_finite,
     expect_gradient,
     expect_parts,
+    number,
 )
 
 NAMES = ("dx", "dw", "db")
@@ -153,6 +154,11 @@ def gelu_is_right(f: Candidate) -> None:
         expect(not np.allclose(y, with_erf, atol=1e-9) or not x.any(), "this is the form with erf; "
                "GPT-2 and this library use the one with tanh, which differs in the fourth digit",
                f, yours=y, right=gelu(x))  # fmt: skip
+        off = float(np.abs(y - gelu(x)).max())
+        rounded = np.allclose(y, gelu(x), rtol=0, atol=5e-5) and off > 1e-9
+        expect(not rounded, "it is right to four digits and then off: a constant is rounded; K is "
+               "math.sqrt(2 / math.pi), not 0.79788", f, yours=y, right=gelu(x),
+               worst=f"the largest error is {number(off)}")  # fmt: skip
         expect_close(f, y, gelu(x), "it is not x / 2 * (1 + tanh(u)) with u = K * (x + A * x³)")
     for x in (np.array([-20.0, 20.0]), np.array([-1000.0, 1000.0])):
         y = f(x)

@@ -240,7 +240,7 @@ CHECKS = [
         "from the past to the future",
         library=attention_backward,
         hints=(
-            "Compute the weights p again as in the forward pass; then take the three boxes of the "
+            "Compute the weights p again as in the forward pass; then take the three parts of the "
             "derivation from the last to the first.",
             "dv = pᵀ dy and dp = dy vᵀ; ds = p · (dp − the row's sum of p · dp), with "
             "keepdims=True; then ds is divided by sqrt(D) like s. Transposes are swapaxes(-1, -2).",

@@ -36,7 +36,7 @@ def causal_attention_forward(
     query sees a key, -inf where it does not.
 
     Softmax divides exp(scores) by the sum of a row; here the row of y is divided, which is D wide
-    and not Tk (Dao et al. 2022, section 3.1).
+    and not Tk (Dao 2023, section 3.1.1).
     """
     xp = get_xp(q)
     Tq, Tk = q.shape[2], k.shape[2]
@@ -48,7 +48,7 @@ def causal_attention_forward(
         e = q[:, :, rows] @ k[:, :, seen].swapaxes(-1, -2)  # scores (B, H, tile, seen)
         if mask is not None:
             e += mask[:, :, rows, seen]
-        elif (n := rows.stop - rows.start) > 1:  # the last n keys: query i sees the first i + 1
+        if (n := rows.stop - rows.start) > 1:  # the last n keys: query i sees the first i + 1
             e[..., -n:] += xp.triu(xp.full((n, n), -math.inf, q.dtype), k=1)
         e -= e.max(axis=-1, keepdims=True)
         xp.exp(e, out=e)

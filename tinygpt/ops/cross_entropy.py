@@ -25,11 +25,11 @@ def cross_entropy_forward(
     if out is not None and not out.flags.c_contiguous:
         raise ShapeError("out is not contiguous, so its rows cannot be written in place; copy it")
     V = logits.shape[-1]
-    dlogits: Array = xp.empty_like(logits) if out is None else out
+    dlogits: Array = xp.empty(logits.shape, logits.dtype) if out is None else out
     z, dz, ids = logits.reshape(-1, V), dlogits.reshape(-1, V), ids.reshape(-1)
     scale = 1.0 / (len(z) if count is None else count)
     loss = 0.0
-    for block in row_blocks(len(z), V):
+    for block in row_blocks(z):
         p, right = dz[block], ids[block]
         row = xp.arange(len(right))
         xp.subtract(z[block], z[block].max(axis=1, keepdims=True), out=p)

@@ -1,4 +1,4 @@
-"""Softmax over the last axis, stable for any finite input."""
+"""Softmax over the last axis, stable however large the inputs."""
 
 from typing import Any
 
