@@ -4,7 +4,7 @@
 # You will write the loop that trains a GPT, and the two functions that let it stop today and go on tomorrow as if it had
 # never stopped. In between you learn to read a loss: what is good, what is noise, what is too good to be true.
 #
-# 40 minutes. You need: [09](09_block_and_gpt.ipynb) (the GPT, forward and backward) and [10](10_adamw_clipping_schedule.ipynb) (AdamW, clipping,
+# 60 minutes, 30 of them for the exercises. You need: [09](09_block_and_gpt.ipynb) (the GPT, forward and backward) and [10](10_adamw_clipping_schedule.ipynb) (AdamW, clipping,
 # schedule). This notebook trains several models, so it takes about half a minute to run.
 
 # %%

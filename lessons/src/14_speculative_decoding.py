@@ -4,7 +4,7 @@
 # You will make a model say several tokens in one pass: something cheap guesses what comes next, the model looks at all guesses at once,
 # and a rule of three lines decides which to keep, so that the text has exactly the probabilities that it had before.
 #
-# 30 minutes. You need: [12](12_sampling.ipynb) (drawing a token) and [13](13_speed.ipynb) (the KV cache, what a pass costs).
+# 50 minutes, 20 of them for the exercises. You need: [12](12_sampling.ipynb) (drawing a token) and [13](13_speed.ipynb) (the KV cache, what a pass costs).
 
 # %%
 import numpy as np

@@ -4,7 +4,7 @@
 # You will find the two heads that a trained GPT needs to know who is who, prove it by cutting them out, and then
 # do an experiment whose result nobody has told you, honestly enough that others can believe it.
 #
-# 40 minutes to read, and an hour for your experiment. You need: [08](08_attention.ipynb) (heads),
+# 60 minutes, 20 of them for the exercises, and then an hour for your experiment. You need: [08](08_attention.ipynb) (heads),
 # [09](09_block_and_gpt.ipynb) (the GPT) and [11](11_training_for_real.ipynb) (training).
 
 # %%
