@@ -373,6 +373,11 @@ def test_without_matplotlib_one_sentence_says_what_to_install(home, monkeypatch,
         (["--preset", "nothing"], 1, "there is no preset 'nothing'"),
         (["--n-layer", "many"], 2, "argument --n-layer: invalid int value"),
         (["--n-layer", "0"], 1, "n_layer is 0"),
+        (
+            ["--data", "text.txt", "--threads", "1025"],
+            1,
+            "threads is too large; it must be at most 1,024",
+        ),
         (["--tokenizer", "word", "--data", "text.txt"], 1, "there is no tokenizer 'word'"),
         (["--stop-at", "0"], 2, "--stop-at is 0"),
         (["--resume", "--explain"], 2, "leave out --dry-run"),
@@ -388,6 +393,7 @@ def test_a_wrong_command_gets_one_sentence(home, monkeypatch, capsys, words, cod
     assert exit.value.code == code
     assert message in shown
     assert "Traceback" not in shown
+    assert not (home / "checkpoints").exists()
 
 
 def test_help_answers_before_numpy_is_loaded(home):

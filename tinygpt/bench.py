@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinygpt.commands import Parser, run
+from tinygpt.config import MOST_THREADS
 from tinygpt.errors import ConfigError
 from tinygpt.presets import describe_presets
 
@@ -125,7 +126,7 @@ def _refuse_contradictions(parser: Parser, args: Namespace) -> None:
 
 def _refuse_bad_numbers(args: Namespace) -> None:
     for name, least, most in (
-        ("batch_size", 1, 10_000), ("texts", 1, 10_000), ("threads", 0, 1024)
+        ("batch_size", 1, 10_000), ("texts", 1, 10_000), ("threads", 0, MOST_THREADS)
     ):  # fmt: skip
         value = getattr(args, name)
         if value is not None and not least <= value <= most:
