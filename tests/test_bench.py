@@ -4,12 +4,13 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from small_models import SMALL, order_one
 
-from tinygpt import bench, probe, speed
+from tinygpt import bench, probe, speed, threads
 from tinygpt.checkpoint import save_checkpoint
 from tinygpt.errors import CheckpointError, ConfigError
 from tinygpt.flops import flops_per_token, multiplied_count
@@ -118,6 +119,8 @@ def test_the_table_is_plain_lines_of_one_width_in_a_pipe(small, capsys):
     assert len({len(line) for line in table}) == 1
     assert below.startswith("matrix products: 100 GFLOP/s before, 100 after")
     assert not set("\r\x1b") & set(said.out) and said.err == ""
+    bench.main(["--checkpoint", small, *QUICK, "--context", "1", "--only", "prefill"])
+    assert "prefill 1 text of 1 token " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("before", "after", "busy"), [(100, 79, 1), (79, 100, 1), (100, 81, 0)])
@@ -154,6 +157,49 @@ def test_ctrl_c_prints_what_was_measured_so_far(as_json, small, monkeypatch, cap
     assert said.err == ""
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_share_beyond_the_peak_is_never_printed_without_a_note(
+    stopped, small, monkeypatch, capsys
+):
+    speeds = iter([1e-9] if stopped else [1e-9, 1e-9])
+
+    def gflops(dtype):
+        for each in speeds:
+            return each
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(probe, "gflops", gflops)
+    with pytest.raises(KeyboardInterrupt) if stopped else nullcontext():
+        bench.main(["--checkpoint", small, *QUICK, "--only", "prefill", "--json"])
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert found["parts"][0]["share_of_peak"] > 1 and found["busy"]
+    assert said.err.startswith("note: ") and "the machine is busy" in said.err
+
+
+def test_the_peak_is_measured_with_no_more_threads_than_cores(small, monkeypatch):
+    asked = []
+    blas = threads.blas_threads
+    monkeypatch.setattr(threads, "default_workers", lambda: 2)
+    monkeypatch.setattr(threads, "blas_threads", lambda n: asked.append(n) or blas(n))
+    bench.main(["--checkpoint", small, "--seconds", "1e-9", "--threads", "3", "--only", "prefill"])
+    assert asked == [2, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--batch-size", "10000"], r"train of 10,000 texts takes about .* lower --batch-size"),
+        (["--texts", "10000"], r"decode of 10,000 texts takes about .* lower --texts"),
+    ],
+)
+def test_what_does_not_fit_in_memory_is_not_begun(flags, complaint, monkeypatch, capsys):
+    monkeypatch.setattr(threads, "memory_available", lambda: 10**9)
+    with pytest.raises(ConfigError, match=complaint):
+        bench.main(flags)
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
 def test_a_process_that_is_interrupted_exits_130_without_a_traceback():
     process = subprocess.Popen(
@@ -182,6 +228,7 @@ def test_a_process_that_is_interrupted_exits_130_without_a_traceback():
         (["--context", "0"], "context is 0; this model reads from 1 to 240 tokens"),
         (["--context", "241"], "context is 241"),
         (["--preset", "tinny"], "did you mean 'tiny'"),
+        (["--preset", "nope"], "`--help` lists the presets"),
         (["--preset", ""], "there is no preset ''"),
     ],
 )

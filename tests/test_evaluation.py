@@ -241,6 +241,7 @@ def test_tales_are_measured_story_by_story_beside_their_floor(home, capsys):
         (["--context", "4", "--stride", "5"], "choose a context"),
         (["--samples", "-1"], "--samples is -1"),
         (["--threads", "-7"], "--threads is -7"),
+        (["--threads", "1025"], "--threads is too large; give at most 1,024"),
         (["--data", "tales", "--stories", "0"], "at least one story"),
         (["--data", "tales", "--part", "val"], "has no parts"),
         (["--data", "text.txt", "--stories", "3"], "goes with --data tales"),

@@ -12,6 +12,7 @@ from tinygpt import train
 from tinygpt.checkpoint import load_checkpoint, load_model, save_checkpoint
 from tinygpt.config import ModelConfig, TrainConfig
 from tinygpt.convert import from_gpt2
+from tinygpt.convert.__main__ import main as convert
 from tinygpt.errors import CheckpointError, ConfigError, VocabularyError
 from tinygpt.evaluation import evaluate_loss
 from tinygpt.fine_tuning import doubt, inherit, load_beginning, text_of
@@ -190,3 +191,26 @@ def test_the_command_refuses_in_one_sentence_what_is_not_there(home):
     done = run_process("--init-from", "")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: ")
+
+
+def test_weights_that_were_rounded_are_told_of_where_they_are_begun_from_or_given_away(
+    home, capsys
+):
+    loaded = load_checkpoint("gpt2.h5")
+    save_checkpoint(
+        "q.h5",
+        config=loaded.config,
+        flat=loaded.flat,
+        tokenizer=loaded.tokenizer,
+        state={},
+        dtype="int8",
+    )
+    note = "note: the weights of q.h5 were rounded to int8 and stay so\n"
+    begin("a", init="q.h5")
+    assert capsys.readouterr().err.count(note) == 1
+    begin("b")
+    assert "int8" not in capsys.readouterr().err
+    convert(["to-gpt2", "q.h5", "folder"])
+    assert capsys.readouterr().err == note
+    convert(["to-gpt2", "gpt2.h5", "folder2"])
+    assert capsys.readouterr().err == ""

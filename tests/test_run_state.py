@@ -53,7 +53,7 @@ def test_what_is_missing_is_named(name):
         ("data", []), ("data", None), ("data.sha256", 7),
         ("steps", "abc"), ("steps", float("inf")), ("step", -5), ("step", 1.5), ("step", True),
         ("optimizer_t", "x"), ("optimizer_t", -5), ("best_step", None),
-        ("loss", "a"), ("val_loss", []), ("best_val_loss", False),
+        ("workers", "two"), ("loss", "a"), ("val_loss", []), ("best_val_loss", False),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_in_one_sentence(path, value):

@@ -7,6 +7,7 @@ import pytest
 from small_models import SMALL, order_one
 
 from tinygpt import speed
+from tinygpt.config import ModelConfig
 from tinygpt.flops import flops_per_token, forward_flops
 from tinygpt.model import GPT
 from tinygpt.optim import AdamW
@@ -43,13 +44,13 @@ def test_work_goes_on_until_the_time_is_over_and_the_first_time_is_not_counted(c
     assert part.seconds == [1.0, 2.0, 3.0]
 
 
-def test_work_longer_than_the_limit_is_timed_once(clock):
+def test_work_longer_than_the_limit_is_timed_three_times(clock):
     def work():
         clock[0] += 60.0
 
     part = part_of(work)
     part.measure(1.0)
-    assert part.seconds == [60.0]
+    assert part.seconds == [60.0] * 3
 
 
 @pytest.mark.parametrize("times", [[], [1.0], [1.0, 1.0, 2.0]])
@@ -161,3 +162,21 @@ def test_a_few_texts_are_decoded_with_the_weights_in_panels(monkeypatch):
     for texts in (1, 2, 16, 17):
         decoding(order_one(), texts, 2, workers=texts).measure(0.001)
     assert laid_out == [2, 16]
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 64, 64, 300), (2, 2, 32, 128, 2000), (3, 2, 128, 32, 65)])
+def test_what_a_part_needs_is_about_what_it_takes(shape):
+    names = ("n_layer", "n_head", "n_embd", "block_size", "vocab_size")
+    config = ModelConfig(**dict(zip(names, shape, strict=True)))
+    half = config.block_size // 2
+    for begin in (
+        lambda model: training(model, 32, 1),
+        lambda model: training(model, 32, 2),
+        lambda model: decoding(model, 64, half, 1),
+    ):
+        part = begin(GPT(config))
+        part.measure(1e-9)
+        assert 0.5 < part.needs / (part.memory - part.weights) < 1.1
+    part = prefill(GPT(config), half)
+    part.measure(1e-9)
+    assert part.needs < 1.1 * (part.memory - part.weights)

@@ -32,6 +32,7 @@ from tinygpt.progress import Progress
 from tinygpt.run_start import resume_run
 from tinygpt.threads import locked
 from tinygpt.tokenizers import make_tokenizer
+from tinygpt.training import Run
 
 MODEL = [
     "--n-layer", "1", "--n-head", "2", "--n-embd", "8", "--block-size", "8", "--batch-size", "4",
@@ -257,6 +258,57 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(home):
     assert state["steps"] == 1000000
 
 
+SLOW = ["--n-layer", "4", "--n-embd", "128", "--block-size", "64", "--batch-size", "256"]
+STOPPING = "stopping after this step, then saving; Ctrl-C"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_is_answered_at_once_and_ctrl_c_then_says_what_is_kept(home, number):
+    words = ["--data", "text.txt", "--run-name", "a", *MODEL, *SLOW, "--steps", "1000000"]
+    with started_process(*words, "--eval-every", "1000000") as process:
+        assert process.stderr.readline().startswith("training:")
+        wait_for(home / "checkpoints/a/log.jsonl")
+        assert process.stderr.readline().startswith("step 1/")
+        process.send_signal(number)
+        line = process.stderr.readline()
+        while line.startswith("step "):
+            line = process.stderr.readline()
+        again = " again" if number == signal.SIGINT else ""
+        assert line == f"{STOPPING}{again} stops at once, unsaved\n"
+        process.send_signal(signal.SIGINT)
+        _, shown = process.communicate(timeout=30)
+    assert process.returncode == 130
+    if "stopped at once" in shown:  # on an idle machine the step may have ended before
+        assert (
+            shown == "stopped at once, unsaved; nothing was kept in checkpoints/a to go on from\n"
+        )
+
+
+def test_what_is_kept_after_a_second_ctrl_c_is_named_with_its_step(home, monkeypatch, capsys):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    begin("a", "--steps", "9", "--stop-at", "4")
+    monkeypatch.setattr(Run, "train", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train.main(["--run-name", "a", "--resume"])
+    assert capsys.readouterr().err.endswith(
+        "stopped at once, unsaved; kept: checkpoints/a/latest.h5 of step 4; go on with: python -m "
+        "tinygpt.train --run-name a --resume\n"
+    )
+
+
+@pytest.mark.parametrize(("threads", "said"), [("1", 1), ("2", 0)])
+def test_resuming_with_other_threads_says_that_the_bits_change(home, capsys, threads, said):
+    begin("a", "--steps", "3", "--stop-at", "1")
+    assert train.main(["--run-name", "a", "--resume", "--threads", threads]) == 0
+    note = (
+        "this run was begun with 2 threads and goes on with 1: the same to rounding, not bit for "
+        "bit; --threads 2 keeps the bits\n"
+    )
+    assert capsys.readouterr().err.count(note) == said
+
+
 def test_a_second_process_is_kept_out_until_the_first_is_killed(home):
     words = ["--data", "text.txt", "--run-name", "a", *MODEL, "--steps", "1000000"]
     with started_process(*words):
@@ -283,6 +335,19 @@ def test_files_of_a_run_that_was_killed_early_are_not_mixed_with_a_new_one(home,
     assert (folder / "log.jsonl").read_bytes() == log
     (folder / "step0000002.h5").rename(folder / "latest.h5")
     assert train.main(["--run-name", "a", "--resume"]) == 0
+
+
+def test_a_best_file_alone_is_begun_from_and_not_resumed(home, capsys):
+    begin("a", "--steps", "5")
+    for path in (home / "checkpoints/a").glob("[!b]*.h5"):
+        path.unlink()
+    for again in (["--resume"], ["--data", "text.txt", "--steps", "1"]):
+        with pytest.raises(ConfigError, match=r"best\.h5 of an earlier run and nothing") as refused:
+            train.main(["--run-name", "a", *again])
+        assert "latest.h5" not in str(refused.value)
+    _, advice = str(refused.value).split("add --init-from ")
+    words = ["--data", "text.txt", "--run-name", "b", "--init-from", advice, "--steps", "1"]
+    assert train.main(words) == 0
 
 
 def test_a_lock_that_is_no_file_is_refused(home):
@@ -373,6 +438,11 @@ def test_without_matplotlib_one_sentence_says_what_to_install(home, monkeypatch,
         (["--preset", "nothing"], 1, "there is no preset 'nothing'"),
         (["--n-layer", "many"], 2, "argument --n-layer: invalid int value"),
         (["--n-layer", "0"], 1, "n_layer is 0"),
+        (
+            ["--data", "text.txt", "--threads", "1025"],
+            1,
+            "threads is too large; it must be at most 1,024",
+        ),
         (["--tokenizer", "word", "--data", "text.txt"], 1, "there is no tokenizer 'word'"),
         (["--stop-at", "0"], 2, "--stop-at is 0"),
         (["--resume", "--explain"], 2, "leave out --dry-run"),
@@ -388,6 +458,7 @@ def test_a_wrong_command_gets_one_sentence(home, monkeypatch, capsys, words, cod
     assert exit.value.code == code
     assert message in shown
     assert "Traceback" not in shown
+    assert not (home / "checkpoints").exists()
 
 
 def test_help_answers_before_numpy_is_loaded(home):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinygpt.commands import Parser, run
+from tinygpt.config import MOST_THREADS
 from tinygpt.errors import ConfigError
 from tinygpt.presets import describe_presets
 
@@ -99,15 +100,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     keep_freed_memory()
     threads = args.threads or default_workers()
+    most = min(threads, default_workers())  # more threads than cores are slower
     subject = _subject(args)
     parts = _parts(subject, args, threads)
+    _refuse_too_large(parts)
     if not args.json:
         print(title(subject, threads) + "\n", flush=True)  # noqa: T201
     peaks: list[float] = []
     try:
-        with blas_threads(threads):
+        with blas_threads(most):
             peaks.append(gflops(dtype=args.dtype))
+        with blas_threads(threads):
             _measure(parts, args.seconds)
+        with blas_threads(most):
             peaks.append(gflops(dtype=args.dtype))
     finally:
         parts = [part for part in parts if part.seconds]
@@ -125,7 +130,7 @@ def _refuse_contradictions(parser: Parser, args: Namespace) -> None:
 
 def _refuse_bad_numbers(args: Namespace) -> None:
     for name, least, most in (
-        ("batch_size", 1, 10_000), ("texts", 1, 10_000), ("threads", 0, 1024)
+        ("batch_size", 1, 10_000), ("texts", 1, 10_000), ("threads", 0, MOST_THREADS)
     ):  # fmt: skip
         value = getattr(args, name)
         if value is not None and not least <= value <= most:
@@ -172,6 +177,21 @@ def _parts(subject: "Subject", args: Namespace, threads: int) -> list["Part"]:
     if texts > 1:
         parts.append(decoding(model, texts, context, threads))
     return [part for part in parts if args.only in (None, part.name)]
+
+
+def _refuse_too_large(parts: list["Part"]) -> None:
+    """Raises ConfigError for what would not fit in memory."""
+    from tinygpt.threads import memory_available
+
+    available = memory_available()
+    flags = {"train": "--batch-size", "prefill": "--context", "decode": "--texts"}
+    for part in parts:
+        if available is not None and part.needs > available:
+            texts = f"{part.texts:,} text{'s' * (part.texts != 1)}"
+            raise ConfigError(
+                f"{part.name} of {texts} takes about {part.needs / 1e9:,.1f} GB of memory and "
+                f"{available / 1e9:,.1f} GB can be had; lower {flags[part.name]}"
+            )
 
 
 def _measure(parts: list["Part"], seconds: float) -> None:

@@ -20,8 +20,10 @@ def _require(ok: bool, message: str) -> None:
         raise ConfigError(message)
 
 
+MOST_THREADS = 1024  # the system may refuse to start more
+
 # the largest whole numbers that are taken (others 10**9): what NumPy can still count
-_MOST = {"seed": 2**63 - 1, "n_layer": 4096, "n_embd": 1 << 20}
+_MOST = {"seed": 2**63 - 1, "n_layer": 4096, "n_embd": 1 << 20, "threads": MOST_THREADS}
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class TrainConfig:
             most = _MOST.get(name, 10**9)
             _require(
                 not isinstance(value, int) or value <= most,
-                f"{name} is too large; it must be at most {most}",
+                f"{name} is too large; it must be at most {most:,}",
             )
         for name in ("n_layer", "n_head", "n_embd", "block_size", "batch_size", "accumulate",
                      "log_every", "eval_every"):  # fmt: skip

@@ -166,13 +166,13 @@ def draw_together(
         windows = [sample.window() for sample in running]
         # a row that lacks more than the last id has a new text, or its window has moved on
         unread = [i for i, window in enumerate(windows) if kv.lengths[i] != len(window) - 1]
-        next_logits = [_read(model, windows[i], kv.row(i)) for i in unread]
+        rows = [_read(model, windows[i], kv.row(i)) for i in unread]
         if len(unread) < len(running):
             kv.lengths[unread] -= 1  # to keep step with the others, their last ids are read again
             last_ids = np.array([window[-1:] for window in windows])  # (B, 1)
-            logits, _ = model.forward(last_ids, kv=kv, last=1)  # (B, 1, V)
-            next_logits = list(to_host(logits)[:, 0])
-        for sample, row in zip(running, next_logits, strict=True):
+            logits = next_logits(model, last_ids, kv)  # (B, 1, V)
+            rows = list(logits[:, 0])
+        for sample, row in zip(running, rows, strict=True):
             if sample.finish_reason is None and sample.take(row):
                 yield sample
         for i in reversed(range(len(running))):
@@ -190,9 +190,17 @@ def draw_together(
 def _read(model: GPT, window: list[int], kv: KVCache) -> Array:
     """Fill a row of the cache with a whole window; return the logits (V,) of what follows it."""
     kv.lengths[:] = 0  # positions count from the window's start: when that moves, every key changes
-    logits, _ = model.forward(np.array([window]), kv=kv, last=1)
-    row: Array = to_host(logits)[0, 0]
+    row: Array = next_logits(model, np.array([window]), kv)[0, 0]
     return row
+
+
+def next_logits(model: GPT, ids: Array, kv: KVCache, last: int = 1) -> Array:
+    """The host logits (B, last, V) of the last tokens of ids (B, T), which continue those in kv."""
+    # damaged weights are noticed when a token is drawn; NumPy's warnings would only repeat it
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        logits, _ = model.forward(ids, kv=kv, last=last)
+    host: Array = to_host(logits)
+    return host
 
 
 def stream_ids(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tinygpt.commands import Parser, run
+from tinygpt.config import MOST_THREADS
 from tinygpt.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in ("seed", "samples", "threads"):
         if getattr(arguments, name) < 0:
             raise ConfigError(f"--{name} is {getattr(arguments, name)}; give at least 0")
+    if arguments.threads > MOST_THREADS:
+        raise ConfigError(f"--threads is too large; give at most {MOST_THREADS:,}")
     from tinygpt.threads import keep_freed_memory
 
     keep_freed_memory()

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygpt.backend import Array
 from tinygpt.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, read_outline
+from tinygpt.checkpoint.read import rounding_note
 from tinygpt.config import ModelConfig, TrainConfig
 from tinygpt.corpus import Text, prepare_text
 from tinygpt.errors import ConfigError, VocabularyError
@@ -85,6 +86,13 @@ def text_of(config: TrainConfig, beginning: Checkpoint | None) -> Text:
         raise VocabularyError(
             f"{config.init_from} cannot learn {config.data!r}: {error}, without --init-from"
         ) from error
+
+
+def precision(config: TrainConfig) -> str | None:
+    """One sentence if the weights that the run begins with were rounded."""
+    if config.init_from is None:
+        return None
+    return rounding_note(find_checkpoint(config.init_from))
 
 
 def doubt(config: TrainConfig, text: Text) -> str | None:

@@ -95,5 +95,5 @@ def draw_losses(entries: Sequence[Mapping[str, Any]]) -> "Figure":
     axes.set_xlabel("step")
     axes.set_ylabel("loss (nats per token)")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")  # "best" is slow, and warns then
     return figure

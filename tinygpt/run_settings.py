@@ -134,9 +134,9 @@ def checked(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
     return result
 
 
-def _closest(name: str, known: Iterable[str]) -> str:
+def _closest(name: str, known: Iterable[str], kind: str = "settings") -> str:
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else "; `--help` lists the settings"
+    return f"; did you mean {close[0]!r}?" if close else f"; `--help` lists the {kind}"
 
 
 def _converted(name: str, value: Any, kind: type, where: str) -> Any:
@@ -158,7 +158,8 @@ def preset_settings(name: str) -> dict[str, Any]:
     """What a preset says.   Raises ConfigError when there is none of that name."""
     if name not in PRESETS:
         raise ConfigError(
-            f"there is no preset {name!r}{_closest(name, PRESETS)} (presets: {', '.join(PRESETS)})"
+            f"there is no preset {name!r}{_closest(name, PRESETS, 'presets')} "
+            f"(presets: {', '.join(PRESETS)})"
         )
     return dict(PRESETS[name].settings)
 

@@ -9,15 +9,16 @@ Within the block no other process can start or resume the run.
 import json
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tinygpt.checkpoint import load_checkpoint
+from tinygpt.checkpoint import load_checkpoint, read_outline
+from tinygpt.checkpoint.read import Outline
 from tinygpt.config import TrainConfig
 from tinygpt.corpus import prepare_text
-from tinygpt.errors import CheckpointError, ConfigError, DataError
+from tinygpt.errors import CheckpointError, ConfigError, DataError, TinyGPTError
 from tinygpt.fine_tuning import load_beginning, text_of
 from tinygpt.plot import read_log
 from tinygpt.run_settings import config_toml
@@ -75,11 +76,32 @@ def _check_new(folder: Path) -> None:
             f"there is already a run in {folder}; add --resume to go on with it, or choose "
             "another --run-name"
         )
-    if steps := sorted(folder.glob("*.h5")):
+    if found := newest_with_optimizer(folder):
         raise ConfigError(
-            f"{folder} has {steps[-1].name} of an earlier run and no latest.h5; choose another "
+            f"{folder} has {found.path.name} of an earlier run and no latest.h5; choose another "
             "--run-name, or to go on with it copy that file to latest.h5 and add --resume"
         )
+    if others := sorted(folder.glob("*.h5")):
+        raise ConfigError(
+            f"{folder} has {others[0].name} of an earlier run and nothing to resume it from; "
+            "choose another --run-name, and to begin from the weights of that file add --init-from "
+            f"{others[0].with_suffix('')}"
+        )
+
+
+def newest_with_optimizer(folder: Path) -> Outline | None:
+    """The checkpoint of a run's folder with the most steps of those that it can go on from."""
+    outlines = []
+    for path in sorted(folder.glob("*.h5")):
+        with suppress(TinyGPTError):  # damaged, or of another program
+            outlines.append(read_outline(path))
+    return max((each for each in outlines if each.optimizer), key=steps_done, default=None)
+
+
+def steps_done(outline: Outline) -> int:
+    """Optimiser steps, as its state says; 0 where it does not."""
+    step = outline.state.get("step")
+    return step if type(step) is int else 0
 
 
 @contextmanager

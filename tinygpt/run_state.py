@@ -22,6 +22,7 @@ class RunState(NamedTuple):
     loss: float
     val_loss: float
     best_val_loss: float
+    workers: int | None = None  # threads that took its last steps, if it says so
 
 
 def read_run_state(checkpoint: Checkpoint | Outline) -> RunState:
@@ -29,12 +30,15 @@ def read_run_state(checkpoint: Checkpoint | Outline) -> RunState:
     data = checkpoint.state.get("data")
     if not isinstance(data, dict) or not isinstance(data.get("sha256"), str):
         raise _foreign(checkpoint, "it does not name its text")
-    return RunState(
+    state = RunState(
         _config(checkpoint),
         data["sha256"],
         *(_count(checkpoint, name) for name in ("steps", "step", "optimizer_t", "best_step")),
         *(_loss(checkpoint, name) for name in ("loss", "val_loss", "best_val_loss")),
     )
+    if "workers" in checkpoint.state:
+        return state._replace(workers=_count(checkpoint, "workers"))
+    return state
 
 
 def measured_by_documents(checkpoint: Checkpoint | Outline) -> bool:

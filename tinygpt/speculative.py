@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from tinygpt.backend import Array, to_host
-from tinygpt.decoding import AnySample, Sample, default_hop, window_start
+from tinygpt.backend import Array
+from tinygpt.decoding import AnySample, Sample, default_hop, next_logits, window_start
 from tinygpt.errors import ConfigError, VocabularyError
 from tinygpt.kv_cache import KVCache
 from tinygpt.model import GPT
@@ -73,9 +73,8 @@ class CachedReader:
             kept += 1
         self._kv.lengths[0] = kept  # forgets refused guesses; all of it once the window has moved
         self._read = ids[:kept]  # should Ctrl-C come meanwhile
-        logits, _ = self._model.forward(np.array([ids[kept:]]), kv=self._kv, last=last)
+        rows: Array = next_logits(self._model, np.array([ids[kept:]]), self._kv, last)[0]
         self._read = ids
-        rows: Array = to_host(logits)[0]
         return rows
 
 

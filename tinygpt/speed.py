@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinygpt.backend import Array
-from tinygpt.config import SamplingConfig
+from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.flops import flops_per_token, forward_flops
 from tinygpt.kv_cache import KVCache
 from tinygpt.model import GPT
@@ -20,6 +20,7 @@ from tinygpt.params import decayed_count
 from tinygpt.sampling import draw, next_probs
 
 Work = Callable[[], object]
+TIMES = 3  # at least: of fewer, percentiles would say nothing
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Part:
     flops    operations each time (see tinygpt.flops)
     begin    makes what the work needs; the work is what its `with` gives
     weights  bytes of the model's parameters
+    needs    about how many bytes of arrays come on top, a little less rather than more
     memory   bytes of arrays at the peak, the parameters' included
     seconds  what it took, each time
     """
@@ -44,11 +46,12 @@ class Part:
     flops: int
     begin: Callable[[], AbstractContextManager[Work]]
     weights: int
+    needs: int = 0
     memory: int = 0
     seconds: list[float] = field(default_factory=list)
 
     def measure(self, limit: float) -> None:
-        """Do the work over and over for about `limit` seconds, at least twice.
+        """Do the work over and over for about `limit` seconds, and at least four times.
 
         The first time counts memory and no seconds: all arrays are new. An exception (Ctrl-C)
         leaves the seconds measured so far.
@@ -60,7 +63,7 @@ class Part:
                 work()
                 self.memory = self.weights + tracemalloc.get_traced_memory()[1]
                 tracemalloc.stop()  # it takes time
-                while not self.seconds or time.perf_counter() < end:
+                while len(self.seconds) < TIMES or time.perf_counter() < end:
                     began = time.perf_counter()
                     work()
                     self.seconds.append(time.perf_counter() - began)
@@ -98,7 +101,10 @@ def training(model: GPT, rows: int, workers: int) -> Part:
             step.close()
 
     flops = rows * T * flops_per_token(config)
-    return Part("train", rows, T, T, flops, begin, model.flat.nbytes)
+    kept = rows * T * (16 * config.n_embd * config.n_layer + config.vocab_size)  # and the logits
+    kept += rows * config.n_layer * _scores(config, T, T)
+    needs = 3 * model.flat.nbytes + kept * _size(model)  # a gradient, two averages
+    return Part("train", rows, T, T, flops, begin, model.flat.nbytes, needs)
 
 
 def prefill(model: GPT, context: int) -> Part:
@@ -116,7 +122,8 @@ def prefill(model: GPT, context: int) -> Part:
         yield read
 
     flops = forward_flops(model.config, context, context)
-    return Part("prefill", 1, context, context, flops, begin, model.flat.nbytes)
+    needs = (_kept(model.config, 1) + _scores(model.config, context, context)) * _size(model)
+    return Part("prefill", 1, context, context, flops, begin, model.flat.nbytes, needs)
 
 
 def decoding(model: GPT, texts: int, context: int, workers: int) -> Part:
@@ -143,7 +150,23 @@ def decoding(model: GPT, texts: int, context: int, workers: int) -> Part:
             yield say
 
     flops = texts * forward_flops(model.config, 1, context)
-    return Part("decode", texts, 1, context, flops, begin, model.flat.nbytes)
+    needs = (_kept(model.config, texts) + texts * model.config.vocab_size) * _size(model)
+    return Part("decode", texts, 1, context, flops, begin, model.flat.nbytes, needs)
+
+
+def _scores(config: ModelConfig, queries: int, keys: int) -> int:
+    """Exponentials of a block's attention for one text: those under the diagonal."""
+    return config.n_head * queries * keys // 2
+
+
+def _kept(config: ModelConfig, texts: int) -> int:
+    """Numbers in a KV cache."""
+    return 2 * config.n_layer * texts * config.block_size * config.n_embd
+
+
+def _size(model: GPT) -> int:
+    """Bytes of a number."""
+    return int(model.dtype.itemsize)
 
 
 def _random_ids(model: GPT, rows: int, tokens: int) -> Array:

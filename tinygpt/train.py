@@ -1,5 +1,7 @@
 """`python -m tinygpt.train`: train a GPT on any text."""
 
+import contextlib
+import os
 import signal
 import sys
 from argparse import Namespace
@@ -7,13 +9,15 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from tinygpt.commands import Parser, run
+from tinygpt.commands import Parser, has_colours, run
 from tinygpt.errors import BackendError, ConfigError
 from tinygpt.presets import describe_presets
 from tinygpt.progress import Progress, write_unless_closed
 from tinygpt.run_settings import add_flags, collect, given_flags, run_folder
 
 if TYPE_CHECKING:  # --help answers before NumPy is loaded
+    from pathlib import Path
+
     from tinygpt.training import Run
 
 EXAMPLES = f"""\
@@ -118,7 +122,7 @@ def _train(settings: dict[str, Any], arguments: Namespace) -> int:
 
 def _go_on(r: "Run", arguments: Namespace) -> int:
     """Train the run from where it stands, and say how to go on."""
-    from tinygpt.fine_tuning import doubt
+    from tinygpt.fine_tuning import doubt, precision
     from tinygpt.plot import plot_losses
 
     folder, name = r.folder, r.folder.name
@@ -140,11 +144,23 @@ def _go_on(r: "Run", arguments: Namespace) -> int:
             f"--stop-at is {arguments.stop_at} and {r.step} steps are done; give a later one"
         )
     _say(r.headline())
+    if r.workers != r.stored_workers:
+        _say(
+            f"this run was begun with {r.stored_workers} "
+            f"thread{'s' * (r.stored_workers != 1)} and goes on with {r.workers}: the same to "
+            f"rounding, not bit for bit; --threads {r.stored_workers} keeps the bits"
+        )
+    if not arguments.resume and (note := precision(r.config)):
+        _say(note)
     if not arguments.resume and (doubts := doubt(r.config, r.text)):
         _say(f"beware: {doubts}")
     progress = Progress(sys.stderr, steps=r.steps, first_step=r.step, floor=r.text.floor)
     interrupt = _Interrupt()
-    r.train(progress, stop_at=arguments.stop_at, interrupted=interrupt.asked)
+    try:
+        r.train(progress, stop_at=arguments.stop_at, interrupted=interrupt.asked)
+    except KeyboardInterrupt:
+        _say(f"stopped at once, unsaved; {_kept(folder)}")
+        raise
     try:
         plot_losses(folder / "log.jsonl", folder / "loss.png")
     except BackendError as error:
@@ -165,12 +181,24 @@ def _go_on(r: "Run", arguments: Namespace) -> int:
     return 0
 
 
+def _kept(folder: "Path") -> str:
+    """What a run has left to go on from, in words."""
+    from tinygpt.run_start import newest_with_optimizer, steps_done
+
+    if (kept := newest_with_optimizer(folder)) is None:
+        return f"nothing was kept in {folder} to go on from"
+    words = f"kept: {kept.path} of step {steps_done(kept)}"
+    if (folder / "latest.h5").exists():
+        words += f"; go on with: python -m tinygpt.train --run-name {folder.name} --resume"
+    return words
+
+
 def _say(text: str) -> None:
     write_unless_closed(sys.stderr, text + "\n")
 
 
 class _Interrupt:
-    """The first Ctrl-C asks the loop to save and leave, the second ends the program at once."""
+    """The first Ctrl-C asks the loop to save and leave, and says so; the second ends at once."""
 
     def __init__(self) -> None:
         self._asked = False
@@ -181,8 +209,16 @@ class _Interrupt:
         return self._asked
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._asked = True
+        again = " again" if number == signal.SIGINT else ""
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._asked:
+            return
+        self._asked = True
+        line = f"stopping after this step, then saving; Ctrl-C{again} stops at once, unsaved\n"
+        clear = "\r\x1b[K" if has_colours(sys.stderr) else ""
+        with contextlib.suppress(OSError, ValueError):
+            # subtle: this may have come in the middle of a write to sys.stderr, which then refuses
+            os.write(sys.stderr.fileno(), (clear + line).encode())
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ class Run:
         self.workers = 1 if self.xp is not np else (config.threads or default_workers())
         loaded = checkpoint or beginning
         model_config = config.model_config((loaded.config if loaded else self.tokenizer).vocab_size)
+        self.stored_workers = self.workers  # those that the checkpoint knows
         dtype = np.dtype(config.dtype)
         self.model = GPT(
             model_config,
@@ -274,6 +275,8 @@ class Run:
         self.stored_steps, self.step = state.steps, state.step
         self.loss, self.val_loss = state.loss, state.val_loss
         self.best_val_loss, self.best_step = state.best_val_loss, state.best_step
+        if self.xp is np and state.workers is not None:
+            self.stored_workers = state.workers
 
 
 def _or_none(value: float) -> float | None:

@@ -1,6 +1,9 @@
 """int8 checkpoints: the same numbers come back, and no other file passes for one."""
 
 import random
+import re
+import subprocess
+import sys
 import tracemalloc
 
 import h5py
@@ -20,6 +23,7 @@ from tinygpt.checkpoint import (
     verify_checkpoint,
 )
 from tinygpt.checkpoint.__main__ import main
+from tinygpt.checkpoint.format import sha256
 from tinygpt.config import ModelConfig
 from tinygpt.errors import CheckpointError, ConfigError
 from tinygpt.int8 import Int8GPT, Int8Matrix, int8_paths, quantised
@@ -166,6 +170,35 @@ def test_a_gpu_is_refused(small, monkeypatch):
         load_model(small, device="gpu", dtype="int8")
 
 
+def test_what_is_made_of_int8_weights_says_so(small, tmp_path, capsys):
+    main(["slim", str(small), str(tmp_path / "same.h5")])
+    assert capsys.readouterr().err == ""
+    main(["slim", str(small), str(tmp_path / "wide.h5"), "--dtype", "float32"])
+    note = f"note: the weights of {small} were rounded to int8 and stay so\n"
+    assert capsys.readouterr().err == note
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32", "float64"])
+@pytest.mark.parametrize("stored", ["int8", "float32", "float64"])
+def test_damaged_weights_are_one_sentence_and_no_warning(tmp_path, flat, stored, dtype):
+    values = flat.astype(np.float64) * (1e300 if stored == "float64" else 1.0)
+    path = save(tmp_path / "a.h5", flat if stored == "int8" else values, dtype=stored)
+    with h5py.File(path, "r+") as root:
+        dataset = root["scales/wte" if stored == "int8" else "params/h/0/mlp/fc/b"]
+        if stored != "float64":
+            dataset[...] = np.full(dataset.shape, 3e38)
+        dataset.attrs.create("sha256", np.bytes_(sha256(dataset[()])))
+    words = ["--checkpoint", str(path), "--prompt", "bad", "--dtype", dtype, "--lookup", "2"]
+    for flags in (words, words[:-2]):
+        done = subprocess.run(
+            [sys.executable, "-m", "tinygpt.generate", "--device", "cpu", *flags],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert "Warning" not in done.stderr and done.stderr.count("\n") <= 1
+        if done.returncode:
+            assert re.match("error: .*(are not numbers|infinite or no number)", done.stderr)
+
+
 def put(name, data, layout="oi"):
     def change(root):
         if name in root:
@@ -214,6 +247,7 @@ HOSTILE = {
     "an extra scale": (put("scales/wpe", np.zeros(8, "<f4"), "io"), "should hold 2"),
     "an optimiser": (optimiser, "holds 3 objects and should hold 2"),
     "soft-linked scales": (lambda root: root.__setitem__("x", h5py.SoftLink("/scales")), "holds 3"),
+    "an old version": (lambda root: root.attrs.create("version", np.int64(1)), "says version 1"),
     "scales over floats": (float_weights, "is not int8"),
 }
 NUMBERS = {"nan": np.nan, "infinite": np.inf, "negative": -1.0}
@@ -248,8 +282,12 @@ def test_a_flipped_bit_is_found_when_verified(small, name):
     data = bytearray(small.read_bytes())
     data[at] ^= 1
     small.write_bytes(data)
-    load_int8(small)  # silent: HDF5 has no checksum for it
-    for verify in (verify_checkpoint, lambda path: load_checkpoint(path, verify=True)):
+    reads = [verify_checkpoint, lambda path: load_checkpoint(path, verify=True)]
+    if name.startswith("scales/"):
+        reads += [load_int8, load_checkpoint]
+    else:
+        load_int8(small)  # silent: HDF5 has no checksum for it
+    for verify in reads:
         with pytest.raises(CheckpointError, match=f"/{name} does not have the SHA-256"):
             verify(small)
 

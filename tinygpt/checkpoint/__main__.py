@@ -63,6 +63,7 @@ def _verify(args: Namespace) -> str:
 
 def _slim(args: Namespace) -> str:
     from tinygpt.checkpoint import find_checkpoint, load_checkpoint, read_outline, save_checkpoint
+    from tinygpt.checkpoint.read import rounding_note
     from tinygpt.errors import CheckpointError
 
     source, target = find_checkpoint(args.source), Path(args.target)
@@ -77,6 +78,8 @@ def _slim(args: Namespace) -> str:
         state=loaded.state,
         dtype=dtype,
     )
+    if dtype != "int8" and (note := rounding_note(source)):
+        sys.stderr.write(note + "\n")
     before, after = (path.stat().st_size / 1e6 for path in (source, target))
     return f"{source}: {before:.1f} MB -> {target}: {after:.1f} MB, {dtype}"
 

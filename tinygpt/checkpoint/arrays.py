@@ -50,8 +50,9 @@ def read_arrays(root: Any, group: str, config: ModelConfig, verify: bool) -> Arr
         else:
             raw = dataset[()]
             if raw.dtype == np.int8:
-                scale = _scale(root, path, verify)
-                np.multiply(raw, scale[:, None], out=outputs_first(path, view))
+                scale = _scale(root, path)
+                with np.errstate(over="ignore"):  # infinity is noticed when the model is used
+                    np.multiply(raw, scale[:, None], out=outputs_first(path, view))
             else:
                 view[...] = raw
         if verify:
@@ -69,9 +70,10 @@ def read_int8(root: Any, config: ModelConfig) -> dict[str, Any]:
     for path in param_shapes(config):
         dataset = root[f"params/{dataset_name(path)}"]
         if path not in paths:
-            weights[path] = dataset[()].astype(np.float32)
+            with np.errstate(over="ignore"):  # likewise
+                weights[path] = dataset[()].astype(np.float32)
         elif dataset.dtype == np.int8:
-            weights[path] = Int8Matrix(dataset[()], _scale(root, path, verify=False))
+            weights[path] = Int8Matrix(dataset[()], _scale(root, path))
         elif path == "wte":  # by far the largest: read a few rows at a time
             weights[path] = quantise(dataset)
         else:
@@ -79,14 +81,13 @@ def read_int8(root: Any, config: ModelConfig) -> dict[str, Any]:
     return weights
 
 
-def _scale(root: Any, path: str, verify: bool) -> Array:
-    """The scales (O,) of an int8 matrix."""
+def _scale(root: Any, path: str) -> Array:
+    """The scales (O,) of an int8 matrix: few, so their hash is always compared."""
     dataset = root[f"scales/{dataset_name(path)}"]
     scale: Array = dataset[()]
-    if verify:
-        require_sha256(dataset, scale)
     if not (np.isfinite(scale) & (scale >= 0.0)).all():
         raise ValueError(f"{dataset.name} holds a scale that is negative or no number")
+    require_sha256(dataset, scale)
     return scale.astype(np.float32)
 
 

@@ -29,6 +29,7 @@ from tinygpt.errors import BackendError
 
 FORMAT = "tinygpt"
 VERSION = 2  # the newest that is read; what is written has the oldest that can hold it
+INT8_VERSION = 2  # the first with int8 weights
 
 TEXTS = ("config", "tokenizer", "state")
 JSON_BYTES = 64 << 20  # a vocabulary of 256,000 tokens takes about 10 MB

@@ -36,7 +36,8 @@ def load_model(
         return small, outline.tokenizer
     xp = select(device)
     checkpoint = load_checkpoint(found, mapped=True)
-    flat = to_device(checkpoint.flat.astype(wanted, copy=False), xp)
+    with np.errstate(over="ignore"):  # float64 beyond float32: noticed when the model is used
+        flat = to_device(checkpoint.flat.astype(wanted, copy=False), xp)
     return GPT(checkpoint.config, flat, dtype=wanted, xp=xp), checkpoint.tokenizer
 
 

@@ -101,6 +101,13 @@ def read_outline(path: str | os.PathLike[str]) -> Outline:
         return outline
 
 
+def rounding_note(path: str | os.PathLike[str]) -> str | None:
+    """One sentence if the weights in a file have lost digits that no other dtype brings back."""
+    if read_outline(path).dtype != "int8":
+        return None
+    return f"note: the weights of {path} were rounded to int8 and stay so"
+
+
 def load_int8_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Outline]:
     """What an Int8GPT is made of, quantised now unless it lies so in the file, and the outline.
 

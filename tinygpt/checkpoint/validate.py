@@ -22,6 +22,7 @@ from tinygpt.checkpoint.format import (
     FLOAT32,
     FLOATS,
     INT8,
+    INT8_VERSION,
     JSON_BYTES,
     TEXTS,
     VERSION,
@@ -128,6 +129,8 @@ def validate_tree(root: Any, config: ModelConfig, file_size: int, *, optimizer: 
     _require_names(root, "/", {"params", *others[:1]})  # scales or optimiser, not both
     _validate_group(root, "/params", tree)
     if "scales" in others:
+        version = read_version(root)
+        _require(version >= INT8_VERSION, f"it has int8 weights and says version {version}")
         total = _validate_int8(root, config, file_size)
         _require_inside(total, file_size)
         return

@@ -15,8 +15,8 @@ from tinygpt.backend import Array
 from tinygpt.checkpoint.format import (
     CONFIG_BYTES,
     FORMAT,
+    INT8_VERSION,
     JSON_BYTES,
-    VERSION,
     dataset_name,
     require_hdf5,
     sha256,
@@ -88,7 +88,7 @@ def save_checkpoint(
             )
     with _replacing(path) as file, _new_hdf5(file) as root:
         root.attrs.create("format", np.bytes_(FORMAT))
-        root.attrs.create("version", np.int64(VERSION if stored == np.int8 else 1))
+        root.attrs.create("version", np.int64(INT8_VERSION if stored == np.int8 else 1))
         for name, text in texts.items():
             root.attrs.create(name, np.bytes_(text))
         root.attrs.create("sha256", np.bytes_(texts_sha256(texts.values())))

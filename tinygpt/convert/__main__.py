@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Convert, and say what came of it.   Raises CheckpointError, BackendError."""
     args = build_parser().parse_args(argv)
     from tinygpt.checkpoint import find_checkpoint
+    from tinygpt.checkpoint.read import rounding_note
     from tinygpt.convert import from_gpt2, to_gpt2
 
     target = Path(args.target)
@@ -36,7 +37,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         from_gpt2(Path(args.source), target)
         hint = f"speak with it: python -m tinygpt.generate --checkpoint {target}"
     else:
-        to_gpt2(find_checkpoint(args.source), target)
+        source = find_checkpoint(args.source)
+        to_gpt2(source, target)
+        if note := rounding_note(source):
+            sys.stderr.write(note + "\n")
         hint = f'transformers loads it: AutoModelForCausalLM.from_pretrained("{target}")'
     sys.stdout.write(f"{args.source} -> {target}; {hint}\n")
 
