@@ -185,8 +185,8 @@ ids = np.array([0, 2])
 print(round(naive_cross_entropy(rows, ids), 3))
 
 # %% [markdown]
-# **Predict.** The softmax in it is stable. Is this loss? Take the logits `[1000, 0]` and the right id
-# 1. (On paper: `p[1] = exp(−1000)`, so the loss is 1000.)
+# **Predict.** The softmax in it is stable. Is this loss? Take the logits `[1000, 0]` and the right
+# id `1`. (On paper: `p[1] = exp(−1000)`, so the loss is 1000.)
 
 # %%
 check("03.cross_entropy", naive_cross_entropy)
@@ -306,7 +306,7 @@ x = rows.copy()
 loss = lambda: cross_entropy_forward(x, ids)[0]
 for name, g in (("p - onehot, / N", dlogits), ("forgotten / N", 2 * dlogits)):
     (report,) = check_gradients(loss, {"logits": x}, {"logits": g})
-    print(f"{name:16} {'right' if report.error < 1e-6 else f'error {report.error:.2f}'}")
+    print(f"{name:16} {'right' if report.error < 1e-6 else 'wrong'}")
 
 # %% [markdown]
 # The second line is a bug that people really make. What does it do to training? With plain gradient

@@ -315,7 +315,7 @@ print(len(ids), "pairs,", V, "characters;", text[:60])
 # loss least? Where its gradient is 0. For row `i`, with `p[i]` the softmax of `w[i]` and `counts[i]` its row of counts:
 #
 # ```text
-# dw[i] = Σ_{n: ids[n] = i} (p[i] − onehot(targets[n])) / N        from above; all these n have the same p
+# dw[i] = Σ_{n: ids[n] = i} (p[i] − onehot(targets[n])) / N        from above; these n have one p
 #       = ( sum(counts[i]) · p[i]  −  counts[i] ) / N              the one-hot rows add up to counts
 #
 # dw[i] = 0   where   p[i] = counts[i] / sum(counts[i])            (V,)
@@ -396,7 +396,7 @@ print("".join(letters[i] for i in wrote).replace("\n", " "))
 # ## The library's version beside yours
 #
 # The library's own first run, `python -m tinygpt.regression`, is your loop with a small network for the line: two linear layers
-# (lesson 05) with a GELU between them (lesson 06) learn a wave. Its last lines are your `sgd_step`:
+# (lesson 05) with a GELU between them (lesson 06) learn a wave. The lines under `# update` are your `sgd_step`:
 
 # %%
 source = inspect.getsource(regression.train)
