@@ -57,13 +57,13 @@ picture(figure, "three points rising from 1 to 5, a flat line at 0, dotted stick
 # The gradient says how the loss changes with each parameter. Line by line:
 #
 # ```text
-# d loss / d y[n] = 1/N · 2 (y[n] − t[n])                derivative of a sum; power rule, chain rule
+# d loss / d y[n] = 1/N · 2 (y[n] − t[n])               derivative of a sum; power rule, chain rule
 #
-# dw = Σ_n  d loss / d y[n] · ∂y[n] / ∂w                 chain rule: w acts through every y[n], and
-#                                                        the ways add up
-#    = 1/N · Σ_n 2 (y[n] − t[n]) · x[n]                  y[n] = w·x[n] + b, so ∂y[n] / ∂w = x[n]
+# dw = Σ_n  d loss / d y[n] · ∂y[n] / ∂w                chain rule: w acts through every y[n], and
+#                                                       the ways add up
+#    = 1/N · Σ_n 2 (y[n] − t[n]) · x[n]                 y[n] = w·x[n] + b, so ∂y[n] / ∂w = x[n]
 #
-# db = 1/N · Σ_n 2 (y[n] − t[n])                         ∂y[n] / ∂b = 1
+# db = 1/N · Σ_n 2 (y[n] − t[n])                        ∂y[n] / ∂b = 1
 # ```
 #
 # All of them are single numbers here; `y`, `t` and `x` have shape `(N,)`. By hand:
@@ -315,10 +315,10 @@ print(len(ids), "pairs,", V, "characters;", text[:60])
 # loss least? Where its gradient is 0. For row `i`, with `p[i]` the softmax of `w[i]` and `counts[i]` its row of counts:
 #
 # ```text
-# dw[i] = Σ_{n: ids[n] = i} (p[i] − onehot(targets[n])) / N        from above; these n have one p
-#       = ( sum(counts[i]) · p[i]  −  counts[i] ) / N              the one-hot rows add up to counts
+# dw[i] = Σ_{n: ids[n] = i} (p[i] − onehot(targets[n])) / N       from above; these n have one p
+#       = ( sum(counts[i]) · p[i]  −  counts[i] ) / N             the one-hot rows add up to counts
 #
-# dw[i] = 0   where   p[i] = counts[i] / sum(counts[i])            (V,)
+# dw[i] = 0   where   p[i] = counts[i] / sum(counts[i])           (V,)
 # ```
 #
 # So the loop has to find, step by step, what counting gives at once. Two losses to compare with: the **unigram entropy** is the

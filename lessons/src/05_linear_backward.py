@@ -208,8 +208,8 @@ print(texts.T.shape, rows.shape, rows.T.shape)
 # f(x + ε) = f(x) + ε·f′ + ε²/2·f″ + ε³/6·f‴ + …
 # f(x − ε) = f(x) − ε·f′ + ε²/2·f″ − ε³/6·f‴ + …
 #
-# one side:    (f(x + ε) − f(x)) / ε       = f′ + ε/2·f″ + …       error about ε
-# both sides:  (f(x + ε) − f(x − ε)) / 2ε  = f′ + ε²/6·f‴ + …      error about ε²: f(x) and f″ cancel
+# one side:    (f(x + ε) − f(x)) / ε       = f′ + ε/2·f″ + …     error about ε
+# both sides:  (f(x + ε) − f(x − ε)) / 2ε  = f′ + ε²/6·f‴ + …    error about ε²: f(x) and f″ cancel
 # ```
 #
 # For `x³`, `f‴ = 6`: the error is `ε² = 0.01`, as above. To both sides it is called a **central** difference.

@@ -163,26 +163,26 @@ check("06.layernorm", layernorm)
 # rule, and go through them from the last to the first. All lines are for one row; `s` is short for `1 / √(v + ε)`.
 #
 # ```text
-# forward                                  shape
-# 1   m = Σ_i x[i] / C                     one number
-# 2   d[i] = x[i] − m                      (C,)
-# 3   v = Σ_i d[i]² / C                    one number
-# 4   s = (v + ε)^(−1/2)                   one number
-# 5   xhat[i] = d[i] · s                   (C,)
-# 6   y[i] = xhat[i] · w[i] + b[i]         (C,)
+# forward                                shape
+# 1   m = Σ_i x[i] / C                   one number
+# 2   d[i] = x[i] − m                    (C,)
+# 3   v = Σ_i d[i]² / C                  one number
+# 4   s = (v + ε)^(−1/2)                 one number
+# 5   xhat[i] = d[i] · s                 (C,)
+# 6   y[i] = xhat[i] · w[i] + b[i]       (C,)
 #
 # backward
-# 6   db[i]    = dy[i]                     derivative of a sum
-#     dw[i]    = dy[i] · xhat[i]           derivative of a product
-#     dxhat[i] = dy[i] · w[i]              derivative of a product
+# 6   db[i]    = dy[i]                   derivative of a sum
+#     dw[i]    = dy[i] · xhat[i]         derivative of a product
+#     dxhat[i] = dy[i] · w[i]            derivative of a product
 #
-# 5   ds    = Σ_i dxhat[i] · d[i]          product; s is used by all i (broadcast), so the sum over i
-#     dd[i] = dxhat[i] · s                 product; the direct way to d
+# 5   ds    = Σ_i dxhat[i] · d[i]        product; s is used by all i (broadcast), so the sum over i
+#     dd[i] = dxhat[i] · s               product; the direct way to d
 #
-# 4   dv = ds · (−1/2) (v + ε)^(−3/2)      chain rule, power rule
-#        = −ds · s³ / 2                    s³ = (v + ε)^(−3/2)
+# 4   dv = ds · (−1/2) (v + ε)^(−3/2)    chain rule, power rule
+#        = −ds · s³ / 2                  s³ = (v + ε)^(−3/2)
 #
-# 3   dd[i] += dv · 2 d[i] / C             chain rule; += because d is used twice, in 3 and in 5
+# 3   dd[i] += dv · 2 d[i] / C           chain rule; += because d is used twice, in 3 and in 5
 # ```
 #
 # Put the two parts of `dd` together, with `ds` and `dv` written out, and use `d · s = xhat` twice:

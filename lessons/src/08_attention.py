@@ -63,9 +63,9 @@ draw_arrays(
 # lies in the future: "the" wants "cat" (2), but may not have it. For "sat":
 #
 # ```text
-# q·k            2        4        0        [1,2,0,0]·[2,0,0,0] = 2,  ·[0,2,0,0] = 4,  ·[0,0,1,0] = 0
-# divided by √D  1        2        0        √4 = 2; why, you will see below
-# softmax        0.245    0.665    0.090    lesson 03
+# q·k            2        4        0      [1,2,0,0]·[2,0,0,0] = 2,  ·[0,2,0,0] = 4,  ·[0,0,1,0] = 0
+# divided by √D  1        2        0      √4 = 2; why, you will see below
+# softmax        0.245    0.665    0.090  lesson 03
 # result         0.245·[1,0,0,0] + 0.665·[0,2,0,0] + 0.090·[0,0,3,1] = [0.245, 1.330, 0.270, 0.090]
 # ```
 #
@@ -276,13 +276,13 @@ for name, split, merge in (
 # `p[j]` change with `s[k]`? With `Z = Σ_m e[m]`:
 #
 # ```text
-# ∂p[j]/∂s[k] = (∂e[j]/∂s[k]) / Z − e[j] · (∂Z/∂s[k]) / Z²      quotient rule
-#             = [j = k] e[k] / Z − e[j] e[k] / Z²               exp' = exp; Z has one term with s[k]
-#             = [j = k] p[k] − p[j] p[k]                        definition of p;  [j = k] is 1 or 0
+# ∂p[j]/∂s[k] = (∂e[j]/∂s[k]) / Z − e[j] · (∂Z/∂s[k]) / Z²     quotient rule
+#             = [j = k] e[k] / Z − e[j] e[k] / Z²              exp' = exp; Z has one term with s[k]
+#             = [j = k] p[k] − p[j] p[k]                       definition of p;  [j = k] is 1 or 0
 #
-# ds[k] = Σ_j dp[j] · ∂p[j]/∂s[k]                               chain rule: s[k] is in every p[j]
-#       = Σ_j dp[j] [j = k] p[k] − Σ_j dp[j] p[j] p[k]          the line above, multiplied out
-#       = p[k] · (dp[k] − Σ_j dp[j] p[j])                       one j is left in the first sum
+# ds[k] = Σ_j dp[j] · ∂p[j]/∂s[k]                              chain rule: s[k] is in every p[j]
+#       = Σ_j dp[j] [j = k] p[k] − Σ_j dp[j] p[j] p[k]         the line above, multiplied out
+#       = p[k] · (dp[k] − Σ_j dp[j] p[j])                      one j is left in the first sum
 # ```
 #
 # In words: a score should rise if its position's `dp` lies above the *weighted mean* of them all. The mask is a
@@ -302,10 +302,10 @@ for name, split, merge in (
 # ```text
 # dp = v · dy         0         2         0        [1,0,0,0]·[0,1,0,0] = 0,  [0,2,0,0]·… = 2,  0
 # weighted mean       0.245·0 + 0.665·2 + 0.090·0 = 1.330
-# dp − mean          −1.330     0.670    −1.330
-# ds = p · that      −0.326     0.445    −0.120    sum 0
-# divided by √D      −0.163     0.223    −0.060
-# dq of "sat"        −0.163·[2,0,0,0] + 0.223·[0,2,0,0] − 0.060·[0,0,1,0] = [−0.326, 0.445, −0.060, 0]
+# dp − mean       −1.330     0.670    −1.330
+# ds = p · that   −0.326     0.445    −0.120    sum 0
+# divided by √D   −0.163     0.223    −0.060
+# dq of "sat"     −0.163·[2,0,0,0] + 0.223·[0,2,0,0] − 0.060·[0,0,1,0] = [−0.326, 0.445, −0.060, 0]
 # dk of "cat"         0.223·[1,2,0,0] = [0.223, 0.445, 0, 0]
 # dv of "cat"         0.665·[0,1,0,0] = [0, 0.665, 0, 0]
 # ```

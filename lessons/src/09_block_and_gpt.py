@@ -34,7 +34,7 @@ draw_map("block")
 #
 # ```text
 # forward                                 backward, from dlogit = 1
-# x     = w           = 2                 dw  = 9 + 9       = 18     used twice, top and bottom: a sum
+# x     = w           = 2                 dw  = 9 + 9       = 18  used twice, top and bottom: a sum
 # u     = x + 0.5·x   = 2 + 1 = 3         dx  = du + 0.5·du = 6 + 3 = 9
 # y     = u + 2·u     = 3 + 6 = 9         du  = dy + 2·dy   = 2 + 4 = 6
 # logit = w · y       = 2 · 9 = 18        dy  = w · dlogit  = 2,   and to w goes  y · dlogit = 9

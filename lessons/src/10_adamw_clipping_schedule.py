@@ -150,10 +150,10 @@ for t in range(1, 6):
 # exactly? Put each line into the next:
 #
 # ```text
-# m_t = (1−β₁) g_t + β₁ m_{t−1}                                                       definition
-#     = (1−β₁) g_t + β₁ (1−β₁) g_{t−1} + β₁² m_{t−2}                                  the same for m_{t−1}
-#     = (1−β₁) (g_t + β₁ g_{t−1} + β₁² g_{t−2} + … + β₁^{t−1} g_1)                    down to m₀ = 0
-# sum of the shares = (1−β₁) (1 + β₁ + … + β₁^{t−1}) = 1 − β₁ᵗ                        geometric sum
+# m_t = (1−β₁) g_t + β₁ m_{t−1}                                                definition
+#     = (1−β₁) g_t + β₁ (1−β₁) g_{t−1} + β₁² m_{t−2}                           the same for m_{t−1}
+#     = (1−β₁) (g_t + β₁ g_{t−1} + β₁² g_{t−2} + … + β₁^{t−1} g_1)             down to m₀ = 0
+# sum of the shares = (1−β₁) (1 + β₁ + … + β₁^{t−1}) = 1 − β₁ᵗ                 geometric sum
 # ```
 #
 # The shares of a mean should sum to 1; these sum to `1 − β₁ᵗ`. So divide by it: `m̂ = m / (1 − β₁ᵗ)` (say "m hat"). This
@@ -388,7 +388,7 @@ check("10.clip", clip)
 #
 # ```text
 # step < warmup:   lr · (step + 1) / warmup                                      steps count from 0
-# else:            progress = (step − warmup) / (steps − 1 − warmup)     0 at the peak, 1 at the end
+# else:            progress = (step − warmup) / (steps − 1 − warmup)    0 at the peak, 1 at the end
 #                  min_lr + (lr − min_lr) · (1 + cos(π · progress)) / 2
 # ```
 #

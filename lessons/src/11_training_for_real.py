@@ -198,7 +198,7 @@ picture(figure, "two curves; y one later comes down to a dotted line, y equal to
 #
 # ```text
 # right    (1 + 2 + 3)/4 + 6/4  = 1.5 + 1.5 = 3
-# wrong    (1 + 2 + 3)/3 + 6/1  = 2 + 6     = 8     the sum of two means; half of it, 4, is wrong too
+# wrong    (1 + 2 + 3)/3 + 6/1  = 2 + 6     = 8   the sum of two means; half of it, 4, is wrong too
 # ```
 #
 # In the library, `loss_and_gradients(…, count=N, accumulate=True)` divides by `count`, and *adds* to `g` in place of overwriting it.

@@ -30,7 +30,7 @@ draw_map("sampling")
 # id      0     1     2     3     4     5     6     7
 #         cat   dog   fox   hen   owl   bee   elk   ant
 # p       0.40  0.20  0.15  0.10  0.06  0.04  0.03  0.02         sum 1
-# z       ln p + 6                              softmax gives p back (lesson 03: a shift changes nothing)
+# z       ln p + 6                        softmax gives p back (lesson 03: a shift changes nothing)
 # ```
 #
 # Always taking the likeliest gives `cat` each time: safe, dull, and soon a loop. Drawing at random by `p` takes one of the
@@ -160,9 +160,9 @@ check("12.sample", sample)
 # rules tokens out by giving them the logit `−inf`. What happens to the others? Let `K` be the set of those that stay:
 #
 # ```text
-# p'[i] = exp(z[i]) / (Σ_{j in K} exp(z[j]) + Σ_{others} exp(−inf))     definition of softmax
-#       = exp(z[i]) / Σ_{j in K} exp(z[j])                              exp(−inf) = 0
-#       = p[i] / Σ_{j in K} p[j]                                        both divided by the full sum
+# p'[i] = exp(z[i]) / (Σ_{j in K} exp(z[j]) + Σ_{others} exp(−inf))    definition of softmax
+#       = exp(z[i]) / Σ_{j in K} exp(z[j])                             exp(−inf) = 0
+#       = p[i] / Σ_{j in K} p[j]                                       both divided by the full sum
 # ```
 #
 # The shares of those that stay grow by one common factor: among themselves nothing changes.

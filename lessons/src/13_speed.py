@@ -98,7 +98,7 @@ picture(figure, "left: every call computes its whole row; right: the prompt, the
 # ```text
 # kept     keys of "the", "cat"   [2,0,0,0] [0,2,0,0]       values  [1,0,0,0] [0,2,0,0]
 # new      query of "sat"         [1,2,0,0]                 its key [0,0,1,0], its value [0,0,3,1]
-# scores   query · every key / √4 = [2, 4, 0] / 2 = [1, 2, 0]          weights [0.245, 0.665, 0.090]
+# scores   query · every key / √4 = [2, 4, 0] / 2 = [1, 2, 0]         weights [0.245, 0.665, 0.090]
 # result   0.245·[1,0,0,0] + 0.665·[0,2,0,0] + 0.090·[0,0,3,1] = [0.245, 1.330, 0.270, 0.090]
 # ```
 #
@@ -261,9 +261,9 @@ print("restart:", write(44, restart=True))
 #
 # ```text
 # ids known            7     8     9     10    11    12    13
-# window begins at     0     0     2     2     4     4     6     multiple of h that leaves at most W
+# window begins at     0     0     2     2     4     4     6    multiple of h that leaves at most W
 # ids in the window    7     8     7     8     7     8     7
-# computed             1     1     7     1     7     1     7     the whole window if it has moved
+# computed             1     1     7     1     7     1     7    the whole window if it has moved
 # ```
 #
 # In every `h` ids it is `W − h + 1` once and `h − 1` times 1: together `W`, so `W / h` positions for an id, whatever the length. tinygpt takes `h =
@@ -369,8 +369,8 @@ check("13.generate_cached", generate_cached)
 #
 # ```text
 # time >= max(operations / peak, bytes / bandwidth)
-# operations / time <= min(peak, (operations / bytes) · bandwidth)         divide operations by both sides
-# operations / bytes = 2·N·weights / (4·weights) = N / 2                   float32: 4 bytes a weight
+# operations / time <= min(peak, (operations / bytes) · bandwidth)  divide operations by both sides
+# operations / bytes = 2·N·weights / (4·weights) = N / 2            float32: 4 bytes a weight
 # ```
 #
 # Over the operations per byte this is a line that rises and then a flat one: a roof. The edge lies where both are equal, `N / 2 = peak /
@@ -531,7 +531,7 @@ for name, ms in speed["ms of a training step"].items():
 #
 # ```python
 # def softmax(x):
-#     xp = get_xp(x)                                        # numpy, or cupy for an array on the GPU
+#     xp = get_xp(x)                                       # numpy, or cupy for an array on the GPU
 #     e = xp.exp(x - x.max(axis=-1, keepdims=True))
 #     return e / e.sum(axis=-1, keepdims=True)
 # ```

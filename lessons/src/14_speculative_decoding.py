@@ -168,7 +168,7 @@ print("comes out {}, kept {}".format(*trial(naive)))
 # In 0.4 of all cases the guess was refused and a new word is needed. Draw it in proportion to what is missing, `0.3 : 0.1 : 0`, so with 0.75, 0.25, 0:
 #
 # ```text
-# sat   0.2 + 0.4 · 0.75 = 0.5        ran   0.2 + 0.4 · 0.25 = 0.3        fell   0.2 + 0.4 · 0 = 0.2
+# sat   0.2 + 0.4 · 0.75 = 0.5        ran   0.2 + 0.4 · 0.25 = 0.3        fell  0.2 + 0.4 · 0 = 0.2
 # ```
 #
 # That is `p`. And 0.6 of the guesses are kept, in place of 0.28.
@@ -209,10 +209,10 @@ picture(figure, "sat: 0.2 kept, 0.3 drawn anew; ran: 0.2 and 0.1; fell: 0.2 kept
 #
 # P(x comes out)
 #     = P(x guessed and kept)
-#       + P(refused) · P(x drawn anew, given a refusal)             two ways that exclude each other
+#       + P(refused) · P(x drawn anew, given a refusal)            two ways that exclude each other
 #     = min(p[x], q[x])
-#       + (1 − α) · (p[x] − min(p[x], q[x])) / (1 − α)              the lines above
-#     = p[x]                                                        1 − α cancels, then the min
+#       + (1 − α) · (p[x] − min(p[x], q[x])) / (1 − α)             the lines above
+#     = p[x]                                                       1 − α cancels, then the min
 # ```
 #
 # (If `α = 1` nothing is ever refused.) The draft does not appear in the result: a bad one costs time, never quality. And no rule can keep more: `x` comes out as a kept guess
@@ -315,12 +315,12 @@ check("14.one_pass", one_pass)
 # if the first `k` guesses are kept, for `k = 0, …, γ`:
 #
 # ```text
-# P(N > k) = α^k                                             k independent events; 1 for k = 0
-# E[N]     = Σ_{k≥0} P(N > k)                                N is a sum of 1s, one for each k < N
-#          = 1 + α + α² + … + α^γ                            N > γ + 1 never happens
+# P(N > k) = α^k                                         k independent events; 1 for k = 0
+# E[N]     = Σ_{k≥0} P(N > k)                            N is a sum of 1s, one for each k < N
+#          = 1 + α + α² + … + α^γ                        N > γ + 1 never happens
 #
-# E[N] · (1 − α) = 1 − α^(γ+1)                               all but the first and the last term cancel
-# E[N]           = (1 − α^(γ+1)) / (1 − α)                   divide; α < 1
+# E[N] · (1 − α) = 1 − α^(γ+1)                           all but the first and the last term cancel
+# E[N]           = (1 − α^(γ+1)) / (1 − α)               divide; α < 1
 # ```
 #
 # By hand, with `α = 0.6`, as for the three words: `γ = 1`: 1.6. `γ = 2`: `1 + 0.6 + 0.36 = 1.96`. `γ = 4`: `(1 − 0.0778)/0.4 = 2.31`. And without end: `1/0.4 = 2.5`.
@@ -373,9 +373,9 @@ picture(
 #
 # ```text
 # speed-up = E[N] / (c + γ·d)                tokens, over what they cost
-# α = 0.6, γ = 4, d = 0:      2.31 / 1.51          = 1.53        a table costs almost nothing
-# α = 0.6, γ = 4, d = 0.1:    2.31 / (1.51 + 0.4)  = 1.21        a draft model with a tenth of the cost
-# α = 0.3, γ = 4, d = 0:      1.425 / 1.51         = 0.94        slower than without
+# α = 0.6, γ = 4, d = 0:      2.31 / 1.51          = 1.53    a table costs almost nothing
+# α = 0.6, γ = 4, d = 0.1:    2.31 / (1.51 + 0.4)  = 1.21    a draft model with a tenth of the cost
+# α = 0.3, γ = 4, d = 0:      1.425 / 1.51         = 0.94    slower than without
 # ```
 #
 # **Predict.** Between one and five tokens take a straight line, and go on along it. Is there a best `γ`, and does it grow with `α`?
@@ -444,8 +444,8 @@ print("the same:", guessed.ids == plain.ids, " passes:", len(plain.ids), "and", 
 #
 # ```text
 # column        0 … 5        6    7    8    9
-# in the cache  the text     g1   g2   g3   g4       length 10
-# true          the text     g1   g2                 length 8; r is not read yet, it goes to column 8
+# in the cache  the text     g1   g2   g3   g4     length 10
+# true          the text     g1   g2               length 8; r is not read yet, it goes to column 8
 # ```
 #
 # Nothing has to be erased: the cache's *length* says where the text ends, and what is to the right of it is not looked at and is written over. **Rolling back** is one assignment.
