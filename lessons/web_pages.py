@@ -25,10 +25,10 @@ HEADING = re.compile(r'(<h\d id="|<a class="anchor-link" href="#)([^"]*)"')
 IMAGE = re.compile(r'(<img\b[^>]*\bsrc=")([^":]+)"')
 LINK = re.compile(r'(<a\b[^>]*\bhref=")([^"#:]+)(#[^"]*)?"')
 STYLE = """<style>
-.jp-RenderedText pre { white-space: pre-wrap; word-break: normal; overflow-wrap: break-word }
 .jp-RenderedMarkdown pre { margin-bottom: 1em }
+.jp-OutputArea-output pre { word-break: normal; overflow-wrap: anywhere }
 </style>
-"""  # nbconvert's own breaks words, and leaves no space below a block of text
+</head>"""
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -99,6 +99,7 @@ def notebook_page(notebook: NotebookNode, title: str) -> str:
     ])  # fmt: skip
     exporter = HTMLExporter(template_name="lab")
     html, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})
+    html = html.replace("</head>", STYLE, 1)
     html = re.sub(NO_DESCRIPTION, lambda _: next(says, "Picture"), html)
     html = html.replace("</head>", STYLE + "</head>", 1)
     return NEITHER_NEEDED_NOR_LOCAL.sub("", html)

@@ -102,7 +102,7 @@ draw_arrays(
 # ## The formula
 #
 # ```text
-# start[b]  drawn from 0, …, N − T − 1, each as likely         (B,)
+# start[b]  drawn from 0, …, N − T − 1, all equally likely     (B,)
 # x[b, t] = ids[start[b] + t]                                  (B, T)
 # y[b, t] = ids[start[b] + t + 1]                              (B, T)
 # ```
@@ -244,7 +244,9 @@ print(f"windows cut: {seen[kept[:, None] + np.arange(T)].mean():.1%} of what was
 # | the dtype of `ids` | `int64`, contiguous | the file has 2 bytes an id; indexing wants 8 | small files that need not fit into memory |
 # | any start | `starts`: if given, only those | windows that begin where a tale begins | the model always sees whole beginnings |
 #
-# `N` too small for a window, or a `B` of 0, is an error there that says what to do.
+# In the code, `block_size` is `T` and `batch_size` is `B`. `_shifted` cuts the table `(B, T + 1)` twice: all
+# columns but the last are `x`, all but the first are `y`. `N` too small for a window, or a `B` of 0, is an error there
+# that says what to do.
 
 # %%
 print(inspect.getsource(Batches.batch))

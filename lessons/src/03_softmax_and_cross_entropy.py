@@ -185,8 +185,8 @@ ids = np.array([0, 2])
 print(round(naive_cross_entropy(rows, ids), 3))
 
 # %% [markdown]
-# **Predict.** The softmax in it is stable. Is this loss? Take the logits `[1000, 0]` and the right
-# id `1`. (On paper: `p[1] = exp(−1000)`, so the loss is 1000.)
+# **Predict.** The softmax in it is stable. Is this loss? Take the logits `[1000, 0]` with 1 as the
+# right id. (On paper: `p[1] = exp(−1000)`, so the loss is 1000.)
 
 # %%
 check("03.cross_entropy", naive_cross_entropy)
@@ -348,11 +348,11 @@ check("03.cross_entropy_gradient", cross_entropy_gradient)
 # | `out=p`, `p /=` | works in the array that it made itself | one array of memory in place of three |
 # | returns `p, (p,)` | the **cache**: what its backward pass needs | nothing is computed twice |
 #
-# Cross-entropy goes over the rows in blocks that fit into the processor's cache, and it makes the gradient on the
-# way forward, since `p` is there anyway: the backward pass only multiplies. With `out=logits` the
-# gradient takes the place of the logits, so a second array of `(B, T, V)` numbers, the largest of the
-# whole model, never exists. `count` divides by the rows of the whole batch when several workers share
-# it. Both, and the same three checks on them:
+# Cross-entropy goes over the rows in blocks (`row_blocks`) that fit into the processor's own fast memory;
+# `row_sum` adds up each row. It makes the gradient on the way forward, since `p` is there anyway: the
+# backward pass only multiplies. With `out=logits` the gradient takes the place of the logits, so a second
+# array of `(B, T, V)` numbers, the largest of the whole model, never exists. `count` divides by the rows of
+# the whole batch when several workers share it. Both, and the same three checks on them:
 
 # %%
 print(inspect.getsource(softmax_forward))

@@ -31,7 +31,7 @@ draw_map("training loop")
 # x        0    1    2         N = 3 points
 # target   1    3    5         (the line 2x + 1, which the loop does not know)
 # y        0    0    0         y = w·x + b with w = b = 0
-# y − t   −1   −3   −5         how far off
+# y − t   −1   −3   −5         how far off; t is the target
 # ```
 
 # %%
@@ -315,8 +315,8 @@ print(len(ids), "pairs,", V, "characters;", text[:60])
 # loss least? Where its gradient is 0. For row `i`, with `p[i]` the softmax of `w[i]` and `counts[i]` its row of counts:
 #
 # ```text
-# dw[i] = Σ_{n: ids[n] = i} (p[i] − onehot(targets[n])) / N       from above; these n have one p
-#       = ( sum(counts[i]) · p[i]  −  counts[i] ) / N             the one-hot rows add up to counts
+# dw[i] = Σ_{n: ids[n] = i} (p[i] − onehot(targets[n])) / N        all these n have the same p
+#       = ( sum(counts[i]) · p[i]  −  counts[i] ) / N              the one-hot rows add up to counts
 #
 # dw[i] = 0   where   p[i] = counts[i] / sum(counts[i])           (V,)
 # ```
@@ -396,7 +396,8 @@ print("".join(letters[i] for i in wrote).replace("\n", " "))
 # ## The library's version beside yours
 #
 # The library's own first run, `python -m tinygpt.regression`, is your loop with a small network for the line: two linear layers
-# (lesson 05) with a GELU between them (lesson 06) learn a wave. The lines under `# update` are your `sgd_step`:
+# (lesson 05) with a GELU between them (lesson 06) learn a wave. What stands under `# update` is your
+# `sgd_step` (`: Any` is a note for the type checker):
 
 # %%
 source = inspect.getsource(regression.train)
@@ -411,7 +412,7 @@ check("04.bigram_step", library_bigram_step)
 # |---|---|---|
 # | `p -= lr * dp`, in place | the parameters of a GPT are parts of one long array | no second copy of the model |
 # | `if not np.isfinite(loss)` | a learning rate that is too large ends in `nan` | a sentence in place of a useless model |
-# | `scatter_add`, in `tinygpt/ops/embedding.py` | is `np.add.at`, and its twin on a GPU | repeated ids add up |
+# | `scatter_add`, in `tinygpt/backend.py` | is `np.add.at`, and its twin on a GPU | repeated ids add up |
 # | AdamW in place of SGD (lesson 10) | each parameter gets a step length of its own | far fewer steps for a GPT |
 #
 # The noise in the wave's data has a mean square of 0.01, so no model gets below about that: a floor again.
