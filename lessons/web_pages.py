@@ -101,7 +101,6 @@ def notebook_page(notebook: NotebookNode, title: str) -> str:
     html, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})
     html = html.replace("</head>", STYLE, 1)
     html = re.sub(NO_DESCRIPTION, lambda _: next(says, "Picture"), html)
-    html = html.replace("</head>", STYLE + "</head>", 1)
     return NEITHER_NEEDED_NOR_LOCAL.sub("", html)
 
 
