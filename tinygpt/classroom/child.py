@@ -12,6 +12,7 @@ at. A cheat who rewrites it can spoil his own sentences, and can win nothing: wh
 right is decided in the other process.
 """
 
+import ast
 import builtins
 import contextlib
 import importlib
@@ -58,8 +59,8 @@ class Forbidden(ModuleType):
 
     def __call__(self, *_: Any, **__: Any) -> Any:
         raise ImportError(
-            f"{self.__name__} is not allowed here: write it yourself. You may import "
-            f"{self.__dict__['_allowed']}"
+            f"{self.__name__} cannot be used here; you may import {self.__dict__['_allowed']}; "
+            "write the rest yourself"
         )
 
     def __mro_entries__(self, _: Any) -> Any:
@@ -69,7 +70,10 @@ class Forbidden(ModuleType):
 class Importer:
     """The `import` that a submission sees: the manifest's list, and the files handed in."""
 
-    def __init__(self, folder: Path, files: list[str], allowed: list[str]) -> None:
+    def __init__(
+        self, folder: Path, files: list[str], allowed: list[str], *, notebook: bool
+    ) -> None:
+        self.notebook = notebook
         self.own = {Path(file).stem: folder / file for file in files}
         self.allowed = {*allowed, "__future__"}
         self.says = ", ".join(allowed)
@@ -92,9 +96,24 @@ class Importer:
             module.__file__ = str(self.own[name])
             vars(module)["__builtins__"] = {**vars(builtins), "__import__": self}
             self.loaded[name] = module
-            text = self.own[name].read_text("utf-8-sig")
-            exec(compile(text, str(self.own[name]), "exec", dont_inherit=True), vars(module))
+            text, path = self.own[name].read_text("utf-8-sig"), str(self.own[name])
+            if self.notebook:
+                run_notebook(text, path, vars(module))
+            else:
+                exec(compile(text, path, "exec", dont_inherit=True), vars(module))
         return self.loaded[name]
+
+
+def run_notebook(text: str, path: str, scope: dict[str, Any]) -> None:
+    """Run what a notebook defines. Expressions are left out (checks, plots, timings), and another
+    statement may fail: it may need what was left out."""
+    defines = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+    for node in ast.parse(text, path).body:
+        if isinstance(node, ast.Expr):
+            continue
+        code = compile(ast.Module([node], []), path, "exec", dont_inherit=True)
+        with contextlib.suppress(*([] if isinstance(node, defines) else [Exception])):
+            exec(code, scope)
 
 
 class Late(Finding):
@@ -122,7 +141,9 @@ class Answers:
     def __init__(self, settings: dict[str, Any], stdin: IO[bytes], stdout: IO[bytes]) -> None:
         self.settings, self.stdin, self.stdout = settings, stdin, stdout
         self.folder = Path(settings["folder"])
-        self.importer = Importer(self.folder, settings["files"], settings["allowed"])
+        self.importer = Importer(
+            self.folder, settings["files"], settings["allowed"], notebook=settings["notebook"]
+        )
         self.kept: list[Any] = []  # what a Handle of ours stands for
         self.module: ModuleType | None = None
         self.candidates: dict[str, Candidate] = {}

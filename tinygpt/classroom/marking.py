@@ -67,10 +67,11 @@ class Marker:
             self._solution = source.solution(assignment, constants)
 
     def mark_files(
-        self, files: Mapping[str, bytes], *, seconds: float | None = None
+        self, files: Mapping[str, bytes], *, notebook: bool = False, seconds: float | None = None
     ) -> list[Outcome]:
-        """What was handed in, in a process of its own."""
-        with Child(files, limits_of(self.assignment, seconds)) as child:
+        """What was handed in, in a process of its own; of a notebook no statement but
+        definitions has to work."""
+        with Child(files, limits_of(self.assignment, seconds), notebook=notebook) as child:
             return self.mark(remote(child, functions_of(self.assignment)))
 
     def mark(self, student: Student) -> list[Outcome]:
@@ -83,7 +84,7 @@ class Marker:
             with np.errstate(all="ignore"):  # a wrong result may be nan, and is told so
                 self._test(task)(student)
         except Unwritten as finding:
-            return Outcome(task, False, f"not written yet: {finding.sentence}", status="unwritten")
+            return Outcome(task, False, finding.sentence, status="unwritten")
         except Unloadable as finding:
             return Outcome(task, False, finding.sentence, status="unloadable")
         except Finding as finding:

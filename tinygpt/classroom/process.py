@@ -47,8 +47,10 @@ class Child:
     Use it as a context manager. `files` are the names and contents of what was handed in.
     """
 
-    def __init__(self, files: Mapping[str, bytes], limits: Limits) -> None:
-        self._files, self._limits = files, limits
+    def __init__(
+        self, files: Mapping[str, bytes], limits: Limits, *, notebook: bool = False
+    ) -> None:
+        self._files, self._limits, self._notebook = files, limits, notebook
         self._folder = tempfile.TemporaryDirectory(prefix="submission-", ignore_cleanup_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
         self._late = False
@@ -80,6 +82,7 @@ class Child:
         settings = {
             "folder": str(folder),
             "files": list(self._files),
+            "notebook": self._notebook,
             "found": [str(Path(module.__file__ or "").parents[1]) for module in (tinygpt, np)],
             "allowed": self._limits.allowed,
             "seconds": self._limits.seconds,

@@ -12,7 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinygpt.classroom.process import Child, Unloadable
-from tinygpt.lesson_checks.candidate import Candidate, Finding
+from tinygpt.lesson_checks.candidate import Candidate, Finding, Unwritten
+
+
+# What is not tried again, so that one submission cannot hold up the others.
+COSTLY = {"it has not come back": "it did not come back", "raises MemoryError": "memory ran out"}
 
 
 class Student:
@@ -36,19 +40,22 @@ class Remote(Candidate):
         super().__init__(len, arguments)  # nothing of this process stands for it
         self.name = name
         self._child, self._keeps = child, keep
-        self._gave_up = False
+        self._gave_up = ""
 
     def __call__(self, *given: Any) -> Any:
         self.given = given
         if self._gave_up:
-            raise Finding(f"not run again: {self.name} did not come back in an earlier check")
+            raise Finding(f"{self.name} is not run again: {self._gave_up} in an earlier check")
         question = {"do": "call", "function": self.name, "names": self.arguments}
         try:
             return self._child.ask({**question, "keep": self._keeps}, given)
         except Unloadable:
             raise
+        except Unwritten:
+            raise Unwritten(f"{self.name} is not written yet") from None
         except Finding as finding:
-            self._gave_up = "it has not come back" in finding.sentence
+            for sign, what in COSTLY.items():
+                self._gave_up = what if sign in finding.sentence else self._gave_up
             raise type(finding)(finding.sentence, self.facts()) from None
 
     def line_of_overflow(self) -> str:
@@ -71,7 +78,10 @@ class Local(Candidate):
     def __call__(self, *given: Any) -> Any:
         if self._missing:
             raise Finding(f"there is no function {self.name}: has it another name?")
-        return super().__call__(*given)
+        try:
+            return super().__call__(*given)
+        except Unwritten:
+            raise Unwritten(f"{self.name} is not written yet") from None
 
 
 Functions = Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]  # arguments, parts that stay
