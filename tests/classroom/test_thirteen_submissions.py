@@ -25,7 +25,7 @@ def graded(tmp_path_factory):
 
 def grade(folder, *flags):
     arguments = ["a03", str(folder / "submissions"), "--out", str(folder / "report")]
-    flags = ["--seed", str(SEED), "--timeout", "1", "--jobs", "2", *flags]
+    flags = ["--seed", str(SEED), "--timeout", "2", "--jobs", "2", *flags]
     assert main(["grade", *arguments, *flags]) == 0
 
 

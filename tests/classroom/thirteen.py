@@ -17,7 +17,7 @@ EATER = """
 def softmax(x):
     held = []
     while True:
-        held.append(np.ones(10_000_000))
+        held.append(np.empty(20_000_000))
 """
 EXIT = """
 def cross_entropy(logits, ids):
@@ -91,7 +91,7 @@ def make(folder, assignment, seed):
         "deleted_file": (0, "a03.py is missing; handed in: deleted_file/README.md"),
         "overwritten_tests": (0, "is not written yet"),
         "library_answer": (9, "tinygpt.ops.softmax_forward cannot be used here"),
-        "forged_report": (0, "do not sum to 1"),
+        "forged_report": (0, "adding 2 to every logit changes the result"),
     }
 
 
