@@ -122,7 +122,7 @@ def _zipped(path: Path) -> Members:
 
 def _take(handed: Handed, members: Members, file: str, assignment: Assignment) -> None:
     """Put the file that the manifest names into `handed`, be it a module or a notebook."""
-    seen = [name for name in members if not re.search(r"(^|/)(\.|__)", name)]
+    seen = [name for name in members if not re.search(r"(^|/)(\.[^/]|__)", name)]
     seen.sort(key=lambda name: (name.count("/"), name))
     stem = PurePosixPath(file).stem
     module = _named(seen, file)
