@@ -11,8 +11,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from tinygpt.classroom import source
 from tinygpt.classroom.manifest import Constants
 from tinygpt.classroom.marking import Marker, Outcome
+from tinygpt.classroom.similarity import flags
 from tinygpt.classroom.submissions import Handed, read_submission
 
 
@@ -80,7 +82,18 @@ def grade_all(
         except BaseException:  # Ctrl-C: what has not begun does not begin
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [grades[i] for i in range(len(paths))]
+    ordered = [grades[i] for i in range(len(paths))]
+    _flag(marker, ordered)
+    return ordered
+
+
+def _flag(marker: Marker, grades: list[Grade]) -> None:
+    """Note who wrote what the library has, or what others wrote."""
+    first = marker.assignment.files[0]
+    texts = {g.name: g.files[first].decode("utf-8", "replace") for g in grades if g.files}
+    notes = flags(texts, source.solution_text(marker.assignment, marker.constants, stubs=True))
+    for grade in grades:
+        grade.notes += notes.get(grade.name, [])
 
 
 def grade_one(marker: Marker, path: Path, name: str, seconds: float | None = None) -> Grade:

@@ -10,7 +10,7 @@ import numpy as np
 from tinygpt.classroom import source
 from tinygpt.classroom.manifest import Assignment, Constants, Task
 from tinygpt.classroom.process import Child, Limits, Unloadable
-from tinygpt.classroom.student import Functions, Student, remote
+from tinygpt.classroom.student import Costly, Functions, Student, remote
 from tinygpt.lesson_checks.candidate import Finding, Unwritten
 from tinygpt.lesson_checks.expect import details
 
@@ -25,7 +25,7 @@ class Outcome:
     passed: bool
     reason: str = ""
     facts: tuple[str, ...] = ()
-    status: str = "wrong"  # or "unwritten", "unloadable": of a check that did not pass
+    status: str = "wrong"  # of what did not pass; or "unwritten", "unloadable", "stopped"
 
     @property
     def points(self) -> float:
@@ -88,7 +88,8 @@ class Marker:
         except Unloadable as finding:
             return Outcome(task, False, finding.sentence, status="unloadable")
         except Finding as finding:
-            return Outcome(task, False, finding.sentence, _short(finding.facts))
+            status = "stopped" if isinstance(finding, Costly) else "wrong"
+            return Outcome(task, False, finding.sentence, _short(finding.facts), status)
         except Exception as cause:  # the result is of a kind that no test expected
             says = " ".join(str(cause).split()).rstrip(".")
             sentence = f"the check cannot use the result ({type(cause).__name__}: {says})"

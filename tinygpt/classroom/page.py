@@ -65,7 +65,7 @@ def _check(check: dict[str, Any], problem: str) -> str:
         f'<span class="{kind}">{sign} {check["points"]:g} of {check["of"]:g}</span></div>'
     ]
     if check["reason"] and not problem:
-        parts.append(f"<p>{_text(check['reason'])}.</p>")
+        parts.append(f"<p>{_text(check['reason'][:1].upper() + check['reason'][1:])}.</p>")
     if check["facts"]:
         parts.append(f"<pre>{escape(chr(10).join(check['facts']))}</pre>")
     if check["hint"] and check["status"] == "wrong":

@@ -41,7 +41,7 @@ def release(
     first, *others = assignment.files
     texts: dict[str, str] = {"README.md": readme(assignment, constants, install, notebook=notebook)}
     if assignment.functions:
-        stubs = source.without_solutions(source.solution_text(assignment, constants))
+        stubs = source.solution_text(assignment, constants, stubs=True)
         if notebook:
             book = to_notebook(stubs, source.handout(assignment, constants), _LAST_CELL)
             texts[f"{Path(first).stem}.ipynb"] = book

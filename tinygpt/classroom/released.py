@@ -79,11 +79,9 @@ def report(assignment: Assignment, outcomes: list[Outcome]) -> str:
     wide = max(len(outcome.task.name) for outcome in outcomes)
     for o in outcomes:
         lines.append(f"{o.task.name:{wide}}  {o.points:g} of {o.task.points:g}")
-        if not o.passed and o.status == "wrong":
+        if not o.passed and o.status != "unloadable":
             lines += [f"    {o.reason}", *(f"        {fact}" for fact in o.facts)]
-            lines += [f"    hint: {o.task.hint}"] * bool(o.task.hint)
-        elif o.status == "unwritten" and not o.passed:
-            lines.append(f"    {o.reason}")
+            lines += [f"    hint: {o.task.hint}"] * (o.status == "wrong" and o.task.hint != "")
     unloadable = [o.reason for o in outcomes if o.status == "unloadable" and not o.passed]
     if unloadable:
         lines.append(f"    the file cannot be run: {unloadable[0]}")

@@ -70,9 +70,10 @@ def handout(assignment: Assignment, constants: Constants) -> str:
     return text
 
 
-def solution_text(assignment: Assignment, constants: Constants) -> str:
-    """The solution of this class."""
-    return with_constants((assignment.folder / "solution.py").read_text("utf-8"), constants)
+def solution_text(assignment: Assignment, constants: Constants, *, stubs: bool = False) -> str:
+    """The solution of this class, or its stubs."""
+    text = with_constants((assignment.folder / "solution.py").read_text("utf-8"), constants)
+    return without_solutions(text) if stubs else text
 
 
 def solution(assignment: Assignment, constants: Constants) -> ModuleType:

@@ -14,9 +14,12 @@ from typing import Any
 from tinygpt.classroom.process import Child, Unloadable
 from tinygpt.lesson_checks.candidate import Candidate, Finding, Unwritten
 
-
 # What is not tried again, so that one submission cannot hold up the others.
 COSTLY = {"it has not come back": "it did not come back", "raises MemoryError": "memory ran out"}
+
+
+class Costly(Finding):
+    """A function that ran out of time or memory, and is not run again."""
 
 
 class Student:
@@ -45,7 +48,7 @@ class Remote(Candidate):
     def __call__(self, *given: Any) -> Any:
         self.given = given
         if self._gave_up:
-            raise Finding(f"{self.name} is not run again: {self._gave_up} in an earlier check")
+            raise Costly(f"{self.name} is not run again: {self._gave_up} in an earlier check")
         question = {"do": "call", "function": self.name, "names": self.arguments}
         try:
             return self._child.ask({**question, "keep": self._keeps}, given)
@@ -55,7 +58,9 @@ class Remote(Candidate):
             raise Unwritten(f"{self.name} is not written yet") from None
         except Finding as finding:
             for sign, what in COSTLY.items():
-                self._gave_up = what if sign in finding.sentence else self._gave_up
+                if sign in finding.sentence:
+                    self._gave_up = what
+                    raise Costly(finding.sentence, self.facts()) from None
             raise type(finding)(finding.sentence, self.facts()) from None
 
     def line_of_overflow(self) -> str:
