@@ -26,7 +26,7 @@ def wrong_solutions(assignment):
     """Name, text that goes after the solution, and the checks that have to fail."""
     text = (assignment.folder / "wrong_solutions.py").read_text("utf-8")
     first, *sections = re.split(r"^# WRONG ", text, flags=re.MULTILINE)
-    first = re.sub(r"^from solution import .*\n", "", first, flags=re.MULTILINE)
+    first = re.sub(r"^from solution import (\([^)]*\)|.*)\n", "", first, flags=re.MULTILINE)
     for section in sections:
         head, _, body = section.partition("\n")
         name, _, tasks = head.partition(": ")
