@@ -19,7 +19,8 @@ EXAMPLES = """\
   python -m tinygpt.classroom release a03 --out a03 --seed 7     what students get
   python -m tinygpt.classroom check a03 a03                      what a student runs
   python -m tinygpt.classroom grade a03 handed_in --out grades --seed 7
-  python -m tinygpt.classroom grade a03 handed_in --out grades --seed 7 --only ann"""
+  python -m tinygpt.classroom grade a03 handed_in --out grades --seed 7 --only ann
+  python -m tinygpt.classroom export a03 --to gradescope --out a03.zip --seed 7"""
 
 
 def build_parser() -> Parser:
@@ -66,13 +67,21 @@ def build_parser() -> Parser:
     made.add_argument("--jobs", type=int, help="processes at a time (default: one a core)")
     made.add_argument("--timeout", type=float, metavar="S", help="seconds a call may take")
     of_teachers(made)
+    made = command("export", "The assignment in the format of another platform.")
+    made.add_argument("assignment")
+    made.add_argument("--to", choices=("nbgrader", "gradescope"), required=True)
+    made.add_argument(
+        "--out", type=Path, required=True, help="nbgrader: a new course folder; gradescope: a .zip"
+    )
+    made.add_argument("--install", metavar="SPEC", help="as for release (gradescope)")
+    of_teachers(made)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, then do it."""
     args = build_parser().parse_args(argv)
-    do = {"list": _list, "release": _release, "check": _check, "grade": _grade}
+    do = {"list": _list, "release": _release, "check": _check, "grade": _grade, "export": _export}
     return do[args.command](args)
 
 
@@ -119,6 +128,26 @@ def _check(args: argparse.Namespace) -> int:
     return int(not all(outcome.passed for outcome in outcomes))
 
 
+def _export(args: argparse.Namespace) -> int:
+    import tempfile
+
+    from tinygpt.classroom.export import export_gradescope, export_nbgrader
+    from tinygpt.classroom.wheel import make_wheel
+
+    assignment = _find(args)
+    if args.to == "nbgrader":
+        for path in export_nbgrader(assignment, args.out, seed=args.seed):
+            sys.stdout.write(f"{path}\n")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        name = make_wheel(Path(folder)) if args.install is None else None
+        wheel = None if name is None else Path(folder) / name
+        install = args.install or f"./{name}"
+        export_gradescope(assignment, args.out, seed=args.seed, install=install, wheel=wheel)
+    sys.stdout.write(f"{args.out}: upload it as the autograder; it holds the solution\n")
+    return 0
+
+
 def _grade(args: argparse.Namespace) -> int:
     from tinygpt.classroom.grading import class_of, grade_all
     from tinygpt.classroom.marking import Marker
@@ -133,7 +162,8 @@ def _grade(args: argparse.Namespace) -> int:
         paths = [path for path in paths if args.only in (path.name, path.stem)]
         if not paths:
             raise AssignmentError(f"{args.submissions} has no submission {args.only!r}")
-    earlier = read_reports(args.out) if args.only is not None else None
+    again = args.only is not None and (args.out / "grades.json").exists()
+    earlier = read_reports(args.out) if again else None
     jobs = args.jobs if args.jobs is not None else min(len(paths), os.cpu_count() or 1)
     if jobs < 1 or (args.timeout is not None and not args.timeout > 0):
         raise AssignmentError("--jobs must be at least 1, and --timeout more than 0 seconds")

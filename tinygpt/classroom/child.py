@@ -73,7 +73,7 @@ class Importer:
     def __init__(
         self, folder: Path, files: list[str], allowed: list[str], *, notebook: bool
     ) -> None:
-        self.notebook = notebook
+        self.notebook, self.first = notebook, Path(files[0]).stem
         self.own = {Path(file).stem: folder / file for file in files}
         self.allowed = {*allowed, "__future__"}
         self.says = ", ".join(allowed)
@@ -97,7 +97,7 @@ class Importer:
             vars(module)["__builtins__"] = {**vars(builtins), "__import__": self}
             self.loaded[name] = module
             text, path = self.own[name].read_text("utf-8-sig"), str(self.own[name])
-            if self.notebook:
+            if self.notebook and name == self.first:
                 run_notebook(text, path, vars(module))
             else:
                 exec(compile(text, path, "exec", dont_inherit=True), vars(module))

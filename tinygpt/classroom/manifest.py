@@ -44,6 +44,7 @@ class Assignment:
     name: str
     title: str
     files: tuple[str, ...]  # to be handed in; the first has the functions
+    given: tuple[str, ...]  # what students get beside them and may import
     functions: dict[str, tuple[str, ...]]  # the arguments of each
     keep: dict[str, tuple[int, ...]]  # parts of a result that stay in the submission's process
     tasks: tuple[Task, ...]
@@ -121,6 +122,7 @@ def _assignment(folder: Path, told: dict[str, Any]) -> Assignment:
         keep={name: tuple(how.get("keep", ())) for name, how in functions.items()},
         tasks=tasks,
         files=tuple(told.pop("files")),
+        given=tuple(told.pop("given", ())),
         allowed=tuple(told.pop("allowed")),
         variant=told.pop("variant", {}),
         rubric=tuple(told.pop("rubric", ())),

@@ -71,7 +71,9 @@ class Marker:
     ) -> list[Outcome]:
         """What was handed in, in a process of its own; of a notebook no statement but
         definitions has to work."""
-        with Child(files, limits_of(self.assignment, seconds), notebook=notebook) as child:
+        given = {n: (self.assignment.folder / n).read_bytes() for n in self.assignment.given}
+        limits = limits_of(self.assignment, seconds)
+        with Child({**files, **given}, limits, notebook=notebook) as child:
             return self.mark(remote(child, functions_of(self.assignment)))
 
     def mark(self, student: Student) -> list[Outcome]:

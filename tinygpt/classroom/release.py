@@ -38,7 +38,7 @@ def release(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise AssignmentError(f"{out} exists and is not empty; choose a new folder")
     constants = assignment.constants(seed)
-    first, *others = assignment.files
+    first = assignment.files[0]
     texts: dict[str, str] = {"README.md": readme(assignment, constants, install, notebook=notebook)}
     if assignment.functions:
         stubs = source.solution_text(assignment, constants, stubs=True)
@@ -49,8 +49,8 @@ def release(
             texts[first] = stubs
         texts["public_tests.py"] = (assignment.folder / "public_tests.py").read_text("utf-8")
         texts[f"test_{assignment.name}.py"] = _GLUE
-        texts[RELEASED] = _manifest(assignment, constants)
-    for name in others:
+        texts[RELEASED] = manifest_of(assignment, constants)
+    for name in assignment.given:
         texts[name] = (assignment.folder / name).read_text("utf-8")
     out.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
@@ -113,10 +113,19 @@ def _rubric(assignment: Assignment) -> str:
     return "\n".join(lines)
 
 
-def _manifest(assignment: Assignment, constants: Constants) -> str:
+def manifest_of(assignment: Assignment, constants: Constants) -> str:
     """The manifest of a released tree: this class's constants, and no test that is hidden."""
     lines = [f"# What `check` reads. Assignment {assignment.name}; nothing here is to be edited."]
-    for name in ("name", "title", "files", "allowed", "seconds", "total_seconds", "memory_mb"):
+    for name in (
+        "name",
+        "title",
+        "files",
+        "given",
+        "allowed",
+        "seconds",
+        "total_seconds",
+        "memory_mb",
+    ):
         lines.append(f"{name} = {_toml(getattr(assignment, name))}")
     lines += ["", "[variant]", *(f"{k} = {_toml([v])}" for k, v in constants.items())]
     lines += ["", "[functions]"]

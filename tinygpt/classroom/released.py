@@ -31,9 +31,7 @@ class PublicCheck:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         student = local(module, functions_of(self._marker.assignment))
-        outcome = self._marker.run(self._marker.tasks[self._number], student)
-        if not outcome.passed:
-            raise AssertionError("\n".join([outcome.reason, *outcome.facts, outcome.task.hint]))
+        _raise(self._marker.run(self._marker.tasks[self._number], student))
 
 
 def public_checks(file: str) -> list[PublicCheck]:
@@ -48,6 +46,28 @@ def check(functions: Mapping[str, Any], folder: str | Path = ".") -> None:
     marker = _marker(Path(folder))
     outcomes = marker.mark(local(dict(functions), functions_of(marker.assignment)))
     print(report(marker.assignment, outcomes))  # noqa: T201
+
+
+def expect_check(name: str, functions: Mapping[str, Any], folder: str | Path = ".") -> None:
+    """One public check as a cell that fails: raises AssertionError with the reason."""
+    _expect(_marker(Path(folder)), name, functions)
+
+
+def expect_hidden_check(folder: str, seed: int, name: str, functions: Mapping[str, Any]) -> None:
+    """One hidden check, on the teacher's machine: raises AssertionError with the reason."""
+    assignment = read_manifest(Path(folder) / "manifest.toml")
+    _expect(Marker(assignment, assignment.constants(seed), hidden=True), name, functions)
+
+
+def _expect(marker: Marker, name: str, functions: Mapping[str, Any]) -> None:
+    (task,) = [task for task in marker.tasks if task.name == name]
+    _raise(marker.run(task, local(dict(functions), functions_of(marker.assignment))))
+
+
+def _raise(outcome: Outcome) -> None:
+    """AssertionError with the reason, unless it passed."""
+    if not outcome.passed:
+        raise AssertionError("\n".join([outcome.reason, *outcome.facts, outcome.task.hint]))
 
 
 def check_folder(folder: Path, name: str) -> tuple[Assignment, list[Outcome], list[str]]:
