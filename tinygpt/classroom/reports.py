@@ -79,7 +79,7 @@ def gradescope(student: dict[str, Any]) -> dict[str, Any]:
     """What Gradescope reads as results.json."""
     tests = []
     for check in student["checks"]:
-        lines = [check["reason"], *check["facts"]]
+        lines = [check["reason"], *([] if check["hidden"] else check["facts"])]
         lines += [f"hint: {check['hint']}"] * bool(check["hint"] and check["status"] == "wrong")
         tests.append(
             {

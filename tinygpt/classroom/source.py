@@ -1,8 +1,10 @@
 """The text of an assignment: a class's constants put in, solutions taken out, tests loaded."""
 
+import builtins
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from tinygpt.classroom.manifest import Assignment, Constants
 from tinygpt.errors import AssignmentError
@@ -78,7 +80,8 @@ def solution_text(assignment: Assignment, constants: Constants, *, stubs: bool =
 
 def solution(assignment: Assignment, constants: Constants) -> ModuleType:
     """The solution of this class, run: where expected values come from."""
-    return module(solution_text(assignment, constants), assignment.folder / "solution.py")
+    text = solution_text(assignment, constants)
+    return module(text, assignment.folder / "solution.py", given=assignment.given)
 
 
 def tests(assignment: Assignment, name: str) -> ModuleType:
@@ -87,9 +90,17 @@ def tests(assignment: Assignment, name: str) -> ModuleType:
     return module(path.read_text("utf-8"), path)
 
 
-def module(text: str, path: Path) -> ModuleType:
-    """A module from its text, which is ours."""
+def module(text: str, path: Path, given: tuple[str, ...] = ()) -> ModuleType:
+    """A module from its text, which is ours; files of its folder that it may import."""
     made = ModuleType(path.stem)
     made.__file__ = str(path)
+    parts = {Path(name).stem: path.with_name(name) for name in given}
+
+    def find(name: str, *rest: Any) -> Any:
+        if name in parts:
+            return module(parts[name].read_text("utf-8"), parts[name])
+        return __import__(name, *rest)
+
+    vars(made)["__builtins__"] = {**vars(builtins), "__import__": find}
     exec(compile(text, str(path), "exec", dont_inherit=True), vars(made))
     return made
