@@ -121,6 +121,19 @@ def test_the_notebook_runs_cell_by_cell_and_its_last_cell_tells_points(
     assert "softmax is not written yet" in capsys.readouterr().out
 
 
+def test_the_project_is_released_with_its_rubric_and_cannot_be_graded_by_a_machine(tmp_path):
+    project = find_assignment("a16")
+    for seed in range(4):
+        release(project, tmp_path / str(seed), seed=seed, install="tinygpt")
+        text = (tmp_path / str(seed) / "README.md").read_text("utf-8")
+        assert "## What is marked: 30 points" in text and "**The experiment**, 8 points." in text
+        assert "{{" not in text and "<!--" not in text and "The class's question" in text
+    (tmp_path / "handed_in").mkdir()
+    (tmp_path / "handed_in" / "ann.zip").write_bytes(b"")
+    with pytest.raises(AssignmentError, match="a person marks it"):
+        main(["grade", "a16", str(tmp_path / "handed_in"), "--out", str(tmp_path / "out")])
+
+
 def test_a_release_does_not_overwrite(tmp_path):
     (tmp_path / "mine.txt").write_text("here")
     with pytest.raises(AssignmentError, match="not empty; choose a new folder"):

@@ -156,6 +156,8 @@ def _grade(args: argparse.Namespace) -> int:
     from tinygpt.errors import AssignmentError
 
     assignment = _find(args)
+    if not assignment.tasks:
+        raise AssignmentError(f"{assignment.name} has nothing to run: a person marks it, by rubric")
     marker = Marker(assignment, assignment.constants(args.seed), hidden=True)
     paths = find_submissions(args.submissions)
     if args.only is not None:

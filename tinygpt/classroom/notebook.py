@@ -18,8 +18,10 @@ def to_notebook(module: str, handout: str, last: str) -> str:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
             _add(cells, lines[begin:first])
-            _add(cells, lines[first : node.end_lineno])
             begin = node.end_lineno or 0
+            while begin < len(lines) and lines[begin].startswith(" "):  # a comment at its end
+                begin += 1
+            _add(cells, lines[first:begin])
     _add(cells, lines[begin:])
     _add(cells, last.splitlines())
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}

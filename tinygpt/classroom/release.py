@@ -110,6 +110,7 @@ def _rubric(assignment: Assignment) -> str:
     lines = [f"## What is marked: {sum(r['points'] for r in assignment.rubric):g} points"]
     for row in assignment.rubric:
         lines += ["", f"**{row['name']}**, {row['points']:g} points. {row['full']}"]
+        lines.append(f"*Half of the points:* {row['half']}")
     return "\n".join(lines)
 
 
