@@ -155,7 +155,7 @@ def test_prints_and_forged_answers_go_nowhere():
         "import sys, os\n"
         "print('forged', flush=True)\n"
         "def f(x):\n"
-        "    os.write(1, b'forged'); sys.stderr.write('forged'); print(open('/dev/stdin').read())\n"
+        "    os.write(1, b'forged'); sys.stderr.write('forged'); print(sys.stdin.read())\n"
         "    return x"
     )
     assert call(text, allowed=("sys", "os")) == 1.0

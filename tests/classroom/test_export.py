@@ -1,4 +1,4 @@
-"""What other platforms take: the Gradescope zip is run as they run it, and gives the same points."""
+"""What other platforms take: run as Gradescope runs it, the zip gives the same points."""
 
 import json
 import os
@@ -60,7 +60,10 @@ def test_the_nbgrader_notebook_has_a_cell_for_each_function_and_each_check(assig
     assert [points for points, _ in graded] == [task.points for task in assignment.tasks]
     for task, (_, text) in zip(assignment.tasks, graded, strict=True):
         assert task.hidden == ("### BEGIN HIDDEN TESTS" in text) == ("expect_hidden" in text)
-    assert all(cell["cell_type"] == "code" or mark["locked"] for cell, mark in zip(cells, marks))
+    assert all(
+        cell["cell_type"] == "code" or mark["locked"]
+        for cell, mark in zip(cells, marks, strict=True)
+    )
 
 
 def test_the_cells_of_nbgrader_fail_with_the_reason(tmp_path, monkeypatch):

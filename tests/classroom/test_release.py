@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,29 @@ def test_the_wheel_has_no_assignments():
     assert told["package-data"] == {"tinygpt": ["py.typed"], "tinygpt.shipped": ["tales.h5"]}
     inside = [path.name for path in Path(tinygpt.__file__).parent.rglob("*")]
     assert not {"hidden_tests.py", "solution.py", "manifest.toml"} & set(inside)
+
+
+@pytest.mark.slow
+def test_a_release_has_a_wheel_of_this_tinygpt_without_any_answer(tmp_path):
+    assert main(["release", "a03", "--out", str(tmp_path / "out")]) == 0
+    (wheel,) = (tmp_path / "out").glob("*.whl")
+    assert f"pip install ./{wheel.name} pytest" in (tmp_path / "out" / "README.md").read_text()
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        assert "tinygpt/classroom/child.py" in names and "tinygpt/shipped/tales.h5" in names
+        texts = [archive.read(name).decode() for name in names if name.endswith(".py")]
+    assert not any("assignments/" in name or "hidden_tests" in name for name in names)
+    for assignment in WITH_CHECKS:
+        hidden = [task.test for task in assignment.tasks if task.hidden]
+        assert hidden and not any(test in text for test in hidden for text in texts)
+
+
+def test_a_students_check_reads_only_the_released_tree(tmp_path, monkeypatch, capsys):
+    main(["release", "a03", "--out", str(tmp_path / "out"), "--install", "tinygpt"])
+    monkeypatch.setattr("tinygpt.classroom.manifest.FOLDER", tmp_path / "nowhere")
+    monkeypatch.setattr("tinygpt.classroom.source.solution_text", None)
+    assert main(["check", "a03", str(tmp_path / "out")]) == 1
+    assert "0 of 12 points; 18 more" in capsys.readouterr().out
 
 
 @of(WITH_CHECKS)

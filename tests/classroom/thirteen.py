@@ -35,9 +35,12 @@ print({FORGED!r}, flush=True)
 
 def softmax(x):
     print({FORGED!r}, flush=True)
-    open("results.json", "w").write({FORGED!r})
-    open("assignment.toml", "w").write("points = 1000")
     return x
+
+
+def cross_entropy(logits, ids):
+    open("results.json", "w").write({FORGED!r})
+    return 0.0
 """
 
 
@@ -91,7 +94,7 @@ def make(folder, assignment, seed):
         "deleted_file": (0, "a03.py is missing; handed in: deleted_file/README.md"),
         "overwritten_tests": (0, "is not written yet"),
         "library_answer": (9, "tinygpt.ops.softmax_forward cannot be used here"),
-        "forged_report": (0, "adding 2 to every logit changes the result"),
+        "forged_report": (0, "open cannot be used here"),
     }
 
 

@@ -102,15 +102,21 @@ def _find(args: argparse.Namespace) -> "Assignment":
 
 
 def _release(args: argparse.Namespace) -> int:
+    import tempfile
+
     from tinygpt.classroom.release import release
     from tinygpt.classroom.wheel import make_wheel
 
     assignment = _find(args)
-    install = args.install or "./tinygpt-*.whl"
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = None if args.install else Path(folder) / make_wheel(Path(folder))
+        data = b"" if wheel is None else wheel.read_bytes()
+    install = args.install if wheel is None else f"./{wheel.name}"
     files = release(assignment, args.out, seed=args.seed, install=install, notebook=args.notebook)
     names = [path.name for path in files]
-    if args.install is None:
-        names.append(make_wheel(args.out))
+    if wheel is not None:
+        (args.out / wheel.name).write_bytes(data)
+        names.append(wheel.name)
     sys.stdout.write(f"{args.out}: {', '.join(names)}\n")
     constants = assignment.constants(args.seed)
     told = ", ".join(f"{name} = {value}" for name, value in constants.items())

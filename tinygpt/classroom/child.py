@@ -94,7 +94,8 @@ class Importer:
         if name not in self.loaded:
             module = ModuleType(name)
             module.__file__ = str(self.own[name])
-            vars(module)["__builtins__"] = {**vars(builtins), "__import__": self}
+            closed = {"__import__": self, "open": Forbidden("open", self.says)}
+            vars(module)["__builtins__"] = {**vars(builtins), **closed}
             self.loaded[name] = module
             text, path = self.own[name].read_text("utf-8-sig"), str(self.own[name])
             if self.notebook and name == self.first:
