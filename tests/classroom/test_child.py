@@ -1,6 +1,7 @@
 """A submission's process answers calls; whatever it does, the answer is a sentence."""
 
 import math
+import os
 import struct
 
 import numpy as np
@@ -148,6 +149,12 @@ def test_a_process_that_ends_or_crashes_is_told_and_the_next_call_has_a_new_one(
 def test_a_call_into_c_that_does_not_come_back_is_killed():
     says = finding("def f(x): return len(str(10 ** 10 ** 10))")
     assert "it has not come back" in says
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_that_is_left_behind_does_not_hold_the_grader():
+    text = "import os, time\ndef f(x):\n    if os.fork(): os._exit(0)\n    time.sleep(60)"
+    assert "it has not come back in time" in finding(text, allowed=("os", "time"))
 
 
 def test_prints_and_forged_answers_go_nowhere():

@@ -119,15 +119,15 @@ class Child:
         self._process = None
 
     def _kill(self) -> None:
-        """End it, and what it has started."""
+        """End it, and what it has started: a child of its own may hold the pipe open."""
         process = self._process
-        if process is None or process.poll() is not None:
+        if process is None:
             return
-        if hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
                 os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+            else:
+                process.kill()
 
     def _too_late(self) -> None:
         self._late = True
