@@ -33,7 +33,7 @@ def penalties_have_the_right_numbers(student, variant, solution):
 def the_right_tokens_stay(student, variant, solution):
     f, threshold = student.keep_likely, variant["threshold"]
     for row in ROWS:
-        for x in (row, row * 2.0, row / 3.0):
+        for x in (row, row * 2.0, row / 3.0, row / 10.0):
             got, right = f(x), solution.keep_likely(x)
             expect_array(f, got, x.shape)
             kept = [int(i) for i in np.flatnonzero(np.isfinite(got))]
