@@ -116,7 +116,7 @@ def test_a_wrong_argument_of_that_function_is_the_submissions_fault():
         ("import torch\nclass N(torch.nn.Module): pass", "torch.nn.Module cannot be used here"),
         ("def f(x):\n  while True: pass", "has not come back after 2 seconds; now it is in line 2"),
         ("while True: pass", "has not come back after 2 seconds; now it is in line 1"),
-        ("import numpy as np\ndef f(x): return np.ones(10**10)", "raises MemoryError: Unable"),
+        ("import numpy as np\ndef f(x): return len(np.empty(3 * 10**8))", "raises MemoryError"),
         ("import numpy as np\ndef f(x): return np.ones(10**7)", "a message of 80,"),
     ],
 )
