@@ -32,9 +32,11 @@ ROWS = [
     "sampling decoding speculative generation",
     "evaluation choices speed",
     "lesson_checks",
+    "classroom",
     "commands progress plot presets run_settings run_state fine_tuning training run_start explain "
     "proofs display interactive regression train generate_flags generate evaluate tokenize prove "
-    "bench_report bench data.__main__ checkpoint.__main__ convert.__main__",
+    "bench_report bench data.__main__ checkpoint.__main__ convert.__main__ "
+    "classroom.__main__",
 ]
 PLACE = {name: (r, c) for r, row in enumerate(ROWS) for c, name in enumerate(row.split())}
 FILES = sorted(

@@ -21,6 +21,7 @@ _HOME = {
     "DataError": "errors",
     "CheckpointError": "errors",
     "BackendError": "errors",
+    "AssignmentError": "errors",
     "check": "lesson_checks",
     "check_gradients": "gradcheck",
     "hint": "lesson_checks",

@@ -13,6 +13,7 @@ COMMANDS = {
     "tokenize": "see how text becomes tokens, and learn a vocabulary",
     "bench": "how fast a model trains, reads and writes on this machine",
     "regression": "the gentlest first run: a small network on synthetic data",
+    "classroom": "assignments: release, check, grade a class offline",
     "prove": "check every gradient against finite differences",
 }
 

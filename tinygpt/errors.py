@@ -38,3 +38,7 @@ class CheckpointError(TinyGPTError):
 
 class BackendError(TinyGPTError):
     """A device or array library that is not available."""
+
+
+class AssignmentError(TinyGPTError):
+    """An assignment, a released tree or a folder of submissions that cannot be used."""

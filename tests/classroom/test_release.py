@@ -1,0 +1,186 @@
+"""What students get has stubs, a handout and public checks, and no trace of an answer."""
+
+import ast
+import json
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import tinygpt
+from tinygpt.classroom import source
+from tinygpt.classroom.__main__ import main
+from tinygpt.classroom.manifest import all_assignments, find_assignment
+from tinygpt.classroom.notebook import to_module
+from tinygpt.classroom.release import release
+from tinygpt.errors import AssignmentError
+
+ASSIGNMENTS = all_assignments()
+WITH_CHECKS = [a for a in ASSIGNMENTS if a.tasks]
+every_class = pytest.mark.parametrize("seed", [0, 1, 2])
+every_form = pytest.mark.parametrize("notebook", [False, True], ids=["module", "notebook"])
+
+
+def of(assignments):
+    return pytest.mark.parametrize("assignment", assignments, ids=lambda a: a.name)
+
+
+def lines_of_answers(assignment, constants):
+    """Every line between the markers of the solution, and every line of a hidden test."""
+    inside, lines = False, []
+    for line in source.solution_text(assignment, constants).splitlines():
+        if line.strip() in (source.BEGIN, source.END):
+            inside = line.strip() == source.BEGIN
+        elif inside:
+            lines.append(line.strip())
+    tree = ast.parse((assignment.folder / "hidden_tests.py").read_text("utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.args.args[0].arg == "student":
+            lines.append(node.name)
+    public = (assignment.folder / "public_tests.py").read_text("utf-8")
+    handout = (assignment.folder / "handout.md").read_text("utf-8")
+    return [line for line in lines if len(line) > 12 and line not in public + handout]
+
+
+@of(WITH_CHECKS)
+@every_class
+@every_form
+def test_a_release_has_no_line_of_a_solution_and_no_hidden_test(
+    assignment, seed, notebook, tmp_path
+):
+    files = release(assignment, tmp_path / "out", seed=seed, install="tinygpt", notebook=notebook)
+    answers = lines_of_answers(assignment, assignment.constants(seed))
+    assert len(answers) > 5
+    for path in files:
+        text = path.read_text("utf-8")
+        if path.suffix == ".ipynb":
+            text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+        assert [line for line in answers if line in text] == [], path.name
+        assert "SOLUTION" not in text and "{{" not in text and "<!--" not in text
+    names = {path.name for path in files}
+    assert not names & {"solution.py", "hidden_tests.py", "wrong_solutions.py", "manifest.toml"}
+
+
+def test_the_wheel_has_no_assignments():
+    packages = Path(tinygpt.__file__).parents[1] / "pyproject.toml"
+    told = tomllib.loads(packages.read_text("utf-8"))["tool"]["setuptools"]
+    assert "tinygpt.classroom" in told["packages"]
+    assert not any("assignments" in name or "lessons" in name for name in told["packages"])
+    assert told["package-data"] == {"tinygpt": ["py.typed"], "tinygpt.shipped": ["tales.h5"]}
+    inside = [path.name for path in Path(tinygpt.__file__).parent.rglob("*")]
+    assert not {"hidden_tests.py", "solution.py", "manifest.toml"} & set(inside)
+
+
+@pytest.mark.slow
+def test_a_release_has_a_wheel_of_this_tinygpt_without_any_answer(tmp_path):
+    assert main(["release", "a03", "--out", str(tmp_path / "out")]) == 0
+    (wheel,) = (tmp_path / "out").glob("*.whl")
+    assert f"pip install ./{wheel.name} pytest" in (tmp_path / "out" / "README.md").read_text()
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        assert "tinygpt/classroom/child.py" in names and "tinygpt/shipped/tales.h5" in names
+        texts = [archive.read(name).decode() for name in names if name.endswith(".py")]
+    assert not any("assignments/" in name or "hidden_tests" in name for name in names)
+    for assignment in WITH_CHECKS:
+        hidden = [task.test for task in assignment.tasks if task.hidden]
+        assert hidden and not any(test in text for test in hidden for text in texts)
+
+
+def test_a_students_check_reads_only_the_released_tree(tmp_path, monkeypatch, capsys):
+    main(["release", "a03", "--out", str(tmp_path / "out"), "--install", "tinygpt"])
+    monkeypatch.setattr("tinygpt.classroom.manifest.FOLDER", tmp_path / "nowhere")
+    monkeypatch.setattr("tinygpt.classroom.source.solution_text", None)
+    assert main(["check", "a03", str(tmp_path / "out")]) == 1
+    assert "0 of 12 points; 18 more" in capsys.readouterr().out
+
+
+@of(WITH_CHECKS)
+def test_a_student_checks_the_stubs_and_then_the_solution(assignment, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["release", assignment.name, "--out", str(out), "--install", "tinygpt"]) == 0
+    capsys.readouterr()
+    assert main(["check", assignment.name, str(out)]) == 1
+    said = capsys.readouterr().out
+    assert "\n0 of " in said and "is not written yet" in said
+    assert "are in checks that only the grader runs" in said
+    text = source.solution_text(assignment, assignment.constants(0))
+    (out / assignment.files[0]).write_text(text, "utf-8")
+    assert main(["check", assignment.name, str(out)]) == 0
+    public = sum(task.points for task in assignment.tasks if not task.hidden)
+    assert f"\n{public:g} of {public:g} points; " in capsys.readouterr().out
+
+
+def test_a_students_tree_runs_with_pytest(tmp_path):
+    assignment = find_assignment("a03")
+    release(assignment, tmp_path / "out", seed=1, install="tinygpt")
+    root = Path(tinygpt.__file__).parents[1]
+
+    def pytest_says():
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        env = {"PYTHONPATH": str(root), "PATH": ""}
+        done = subprocess.run(
+            command, cwd=tmp_path / "out", env=env, capture_output=True, text=True, timeout=120
+        )
+        return done.stdout
+
+    assert "4 failed" in pytest_says()
+    text = source.solution_text(assignment, assignment.constants(1))
+    (tmp_path / "out" / "a03.py").write_text(text, "utf-8")
+    assert "4 passed" in pytest_says()
+
+
+def test_the_notebook_runs_cell_by_cell_and_its_last_cell_tells_points(
+    tmp_path, capsys, monkeypatch
+):
+    assignment = find_assignment("a03")
+    release(assignment, tmp_path / "out", seed=1, install="tinygpt", notebook=True)
+    monkeypatch.chdir(tmp_path / "out")
+    module = to_module(Path("a03.ipynb").read_bytes())
+    assert module.count(source.UNWRITTEN) == 3
+    scope = {}
+    exec(compile(module, "a03", "exec"), scope)
+    assert "softmax is not written yet" in capsys.readouterr().out
+
+
+def test_the_project_is_released_with_its_rubric_and_cannot_be_graded_by_a_machine(tmp_path):
+    project = find_assignment("a16")
+    for seed in range(4):
+        release(project, tmp_path / str(seed), seed=seed, install="tinygpt")
+        text = (tmp_path / str(seed) / "README.md").read_text("utf-8")
+        assert "## What is marked: 30 points" in text and "**The experiment**, 8 points." in text
+        assert "{{" not in text and "<!--" not in text and "The class's question" in text
+    (tmp_path / "handed_in").mkdir()
+    (tmp_path / "handed_in" / "ann.zip").write_bytes(b"")
+    with pytest.raises(AssignmentError, match="a person marks it"):
+        main(["grade", "a16", str(tmp_path / "handed_in"), "--out", str(tmp_path / "out")])
+
+
+def test_a_release_does_not_overwrite(tmp_path):
+    (tmp_path / "mine.txt").write_text("here")
+    with pytest.raises(AssignmentError, match="not empty; choose a new folder"):
+        release(ASSIGNMENTS[0], tmp_path, seed=0, install="tinygpt")
+
+
+def test_an_unknown_assignment_names_those_there_are():
+    with pytest.raises(AssignmentError, match="there are a03, a05"):
+        find_assignment("a99")
+
+
+@pytest.mark.parametrize(
+    "text", ["# END SOLUTION", "# BEGIN SOLUTION\n# BEGIN SOLUTION", "# BEGIN SOLUTION\nx = 1"]
+)
+def test_a_marker_without_a_partner_is_refused(text):
+    with pytest.raises(AssignmentError, match="has no partner"):
+        source.without_solutions(text)
+
+
+@of(ASSIGNMENTS)
+def test_the_handout_names_every_function_and_stays_readable(assignment):
+    text = source.handout(assignment, assignment.constants(0))
+    assert all(f"`{name}(" in text for name in assignment.functions)
+    assert text.startswith(f"# Assignment {assignment.name[1:]} · {assignment.title}\n")
+    for word in ("simply", "just ", "obviously"):
+        assert word not in text

@@ -1,0 +1,110 @@
+"""What a class gets back is safe to open, whatever stood in a submission or in a name."""
+
+import csv
+import io
+
+import pytest
+
+from tinygpt.classroom.manifest import find_assignment
+from tinygpt.classroom.page import class_page, student_page
+from tinygpt.classroom.reports import file_names, gradescope, read_reports, replaced, table
+from tinygpt.errors import AssignmentError
+
+EVIL = "<script>alert(1)</script>"
+
+
+def checked(passed, *, hidden=False, status="wrong"):
+    return {
+        "name": "softmax: rows",
+        "function": "softmax",
+        "points": 3 if passed else 0,
+        "of": 3,
+        "passed": passed,
+        "hidden": hidden,
+        "status": "passed" if passed else status,
+        "reason": "" if passed else f"line 3, `return {EVIL}`, raises",
+        "facts": [] if passed else [f"x = {EVIL}"],
+        "hint": "" if passed else "look at `x`",
+    }
+
+
+def student(name, *checks, notes=()):
+    points = sum(check["points"] for check in checks)
+    return {
+        "name": name, "points": points, "problem": "", "notes": list(notes), "checks": list(checks)
+    }  # fmt: skip
+
+
+def graded(*students, seed=1):
+    return {
+        "assignment": "a03", "title": "Softmax", "seed": seed, "constants": {"t": 1}, "points": 3,
+        "rubric": [], "students": list(students),
+    }  # fmt: skip
+
+
+def test_what_a_submission_says_is_text_on_the_page():
+    it = graded(student(EVIL, checked(False), notes=[EVIL]))
+    for page in (student_page(it, it["students"][0]), class_page(it, {EVIL: "x"})):
+        assert "<script" not in page and "&lt;script&gt;" in page
+    assert "<code>return &lt;script&gt;" in student_page(it, it["students"][0])
+
+
+def test_a_hint_stands_where_something_is_wrong_and_not_where_nothing_was_run():
+    for status, hinted in (("wrong", True), ("unwritten", False), ("stopped", False)):
+        it = graded(student("ann", checked(False, status=status)))
+        assert ("Hint" in student_page(it, it["students"][0])) == hinted
+        assert ("hint" in gradescope(it["students"][0])["tests"][0]["output"]) == hinted
+
+
+def test_gradescope_shows_no_numbers_of_a_hidden_check():
+    (shown,) = gradescope(student("ann", checked(False)))["tests"]
+    (hidden,) = gradescope(student("ann", checked(False, hidden=True)))["tests"]
+    assert "x = " in shown["output"] and "x = " not in hidden["output"]
+
+
+def test_a_spreadsheet_takes_no_name_for_a_formula():
+    rows = list(csv.reader(io.StringIO(table(graded(student("=1+1", checked(True)))))))
+    assert rows[0][:4] == ["student", "points", "of", "softmax: rows"]
+    assert rows[1][:4] == ["'=1+1", "3", "3", "3"]
+
+
+def test_every_student_has_a_file_of_his_own():
+    names = ["ann", "Ann", "a/n", "a n", "..", "é"]
+    found = file_names(names)
+    assert len({name.lower() for name in found.values()}) == len(names)
+    assert not any("/" in name or name.startswith(".") for name in found.values())
+
+
+def test_who_is_graded_again_takes_his_old_place():
+    before = graded(student("ann", checked(False)), student("ben", checked(False)))
+    after = replaced(before, graded(student("ben", checked(True)), student("cem", checked(True))))
+    assert [(s["name"], s["points"]) for s in after["students"]] == [
+        ("ann", 0), ("ben", 3), ("cem", 3)
+    ]  # fmt: skip
+    with pytest.raises(AssignmentError, match="has the seed 1 and this is 2"):
+        replaced(before, graded(student("ben", checked(True)), seed=2))
+
+
+def test_reports_that_are_not_there_are_told(tmp_path):
+    with pytest.raises(AssignmentError, match=r"has no grades\.json to change"):
+        read_reports(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name = 3 = 4", "is not TOML"),
+        ("name = 'a'", "lacks something, or has too much: 'files'"),
+        ("files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\nodd = 1", "unexpected keyword"),
+        (
+            "files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\n[[checks]]\nname = 'x'\n"
+            "function = 'f'\ntest = 't'\npoints = 1",
+            "'x' is about 'f', which is not listed",
+        ),
+    ],
+)
+def test_a_manifest_that_is_wrong_is_told_why(text, says, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "manifest.toml").write_text(text)
+    with pytest.raises(AssignmentError, match=says):
+        find_assignment("a", tmp_path)

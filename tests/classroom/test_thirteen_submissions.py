@@ -1,0 +1,77 @@
+"""Thirteen submissions, most of them hostile: the right points, a reason, nobody else's harm."""
+
+import csv
+import json
+
+import pytest
+import thirteen
+
+from tinygpt.classroom.__main__ import main
+from tinygpt.classroom.manifest import find_assignment
+
+SEED = 7
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """The folder of reports, and what is expected of each student."""
+    folder = tmp_path_factory.mktemp("class")
+    submissions = folder / "submissions"
+    submissions.mkdir()
+    expected = thirteen.make(submissions, find_assignment("a03"), SEED)
+    grade(folder)
+    return folder, expected
+
+
+def grade(folder, *flags):
+    arguments = ["a03", str(folder / "submissions"), "--out", str(folder / "report")]
+    flags = ["--seed", str(SEED), "--timeout", "2", "--jobs", "2", *flags]
+    assert main(["grade", *arguments, *flags]) == 0
+
+
+def students(folder):
+    told = json.loads((folder / "report" / "grades.json").read_text("utf-8"))
+    return {student["name"]: student for student in told["students"]}
+
+
+def test_each_gets_the_right_points_and_a_reason(graded):
+    folder, expected = graded
+    seen = students(folder)
+    assert {n: s["points"] for n, s in seen.items()} == {n: p for n, (p, _) in expected.items()}
+    for name, (_, says) in expected.items():
+        reasons = [seen[name]["problem"], *(check["reason"] for check in seen[name]["checks"])]
+        assert any(says in reason for reason in reasons), (name, reasons)
+        assert not any("Traceback" in reason or "\n" in reason for reason in reasons)
+
+
+def test_a_page_a_row_and_a_result_for_gradescope_are_written_for_each(graded):
+    folder, expected = graded
+    report = folder / "report"
+    rows = list(csv.DictReader((report / "grades.csv").read_text("utf-8").splitlines()))
+    assert {row["student"]: float(row["points"]) for row in rows} == {
+        name: points for name, (points, _) in expected.items()
+    }
+    for name, (points, _) in expected.items():
+        page = (report / "students" / f"{name}.html").read_text("utf-8")
+        assert f"{points} of 30 points" in page and "<script" not in page
+        results = json.loads((report / "gradescope" / f"{name}.json").read_text("utf-8"))
+        assert results["score"] == points == sum(test["score"] for test in results["tests"])
+        assert sum(test["max_score"] for test in results["tests"]) == 30
+    index = (report / "index.html").read_text("utf-8")
+    assert all(f"students/{name}.html" in index for name in expected)
+
+
+def test_one_student_is_graded_again_and_the_others_stay(graded):
+    folder, _ = graded
+    before = students(folder)
+    (folder / "submissions" / "empty" / "a03.py").write_text(
+        (folder / "submissions" / "right" / "a03.py").read_text("utf-8"), "utf-8"
+    )
+    try:
+        grade(folder, "--only", "empty")
+        after = students(folder)
+        assert after["empty"]["points"] == 30
+        assert {**after, "empty": before["empty"]} == before and list(after) == list(before)
+    finally:
+        (folder / "submissions" / "empty" / "a03.py").write_text("", "utf-8")
+        grade(folder, "--only", "empty")

@@ -1,0 +1,130 @@
+"""What an assignment is: its folder, its manifest, and the constants of a class.
+
+    lessons/assignments/a03/
+        manifest.toml       points, files, limits, imports, and what a class's seed chooses from
+        handout.md          what the students read
+        solution.py         between `# BEGIN SOLUTION` and `# END SOLUTION` stands what they write
+        public_tests.py     what they can run themselves
+        hidden_tests.py     what only the grader runs
+        wrong_solutions.py  what has to fail, and at which check
+
+A released tree has a manifest of the same form, without the tests that are hidden.
+"""
+
+import random
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tinygpt.errors import AssignmentError
+
+Constants = dict[str, Any]  # a class's own: temperature = 0.5
+FOLDER = Path(__file__).parents[2] / "lessons" / "assignments"  # in a checkout
+RELEASED = "assignment.toml"  # the manifest of a released tree
+
+
+@dataclass(frozen=True)
+class Task:
+    """One check: a test of one function, what it gives, and what helps when it fails."""
+
+    name: str
+    function: str
+    test: str
+    points: float
+    hidden: bool = False
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A manifest that was read, and the folder that it stands in."""
+
+    folder: Path
+    name: str
+    title: str
+    files: tuple[str, ...]  # to be handed in; the first has the functions
+    given: tuple[str, ...]  # what students get beside them and may import
+    functions: dict[str, tuple[str, ...]]  # the arguments of each
+    keep: dict[str, tuple[int, ...]]  # parts of a result that stay in the submission's process
+    tasks: tuple[Task, ...]
+    variant: dict[str, list[Any]]  # what a seed chooses from
+    allowed: tuple[str, ...]
+    seconds: float = 5.0
+    total_seconds: float = 60.0
+    memory_mb: int = 1024
+    rubric: tuple[dict[str, Any], ...] = field(default=())  # what a person marks
+
+    @property
+    def points(self) -> float:
+        """What a perfect submission gets from the checks."""
+        return sum(task.points for task in self.tasks)
+
+    def constants(self, seed: int) -> Constants:
+        """What this seed chooses: the same on every machine."""
+        rng = random.Random(f"{self.name} {seed}")
+        return {
+            name: choices[int(rng.random() * len(choices))]
+            for name, choices in self.variant.items()
+        }
+
+
+def find_assignment(name: str, folder: Path | None = None) -> Assignment:
+    """The assignment of this name. Raises AssignmentError and names those that there are."""
+    folder = folder or FOLDER
+    known = [a.name for a in all_assignments(folder)]
+    if name not in known:
+        raise AssignmentError(
+            f"there is no assignment {name!r} in {folder}; there are {', '.join(known)}"
+        )
+    return read_manifest(folder / name / "manifest.toml")
+
+
+def all_assignments(folder: Path | None = None) -> list[Assignment]:
+    """Every assignment in a folder, by name. Raises AssignmentError if there is none."""
+    folder = folder or FOLDER
+    found = [read_manifest(path) for path in sorted(folder.glob("*/manifest.toml"))]
+    if not found:
+        raise AssignmentError(
+            f"there are no assignments in {folder}; give the folder lessons/assignments of a "
+            "checkout with --assignments"
+        )
+    return found
+
+
+def read_manifest(path: Path) -> Assignment:
+    """The assignment that a manifest describes. Raises AssignmentError if it does not."""
+    try:
+        told = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise AssignmentError(
+            f"{path.parent} has no {path.name}; give the folder that was released"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AssignmentError(f"{path} is not TOML: {error}") from None
+    try:
+        return _assignment(path.parent, told)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise AssignmentError(f"{path} lacks something, or has too much: {error}") from None
+
+
+def _assignment(folder: Path, told: dict[str, Any]) -> Assignment:
+    functions = told.pop("functions", {})
+    tasks = tuple(Task(**task) for task in told.pop("checks", []))
+    for task in tasks:
+        if task.function not in functions:
+            raise ValueError(f"{task.name!r} is about {task.function!r}, which is not listed")
+    if len({task.name for task in tasks}) < len(tasks):
+        raise ValueError("two checks have the same name")
+    return Assignment(
+        folder=folder,
+        functions={name: tuple(how["arguments"]) for name, how in functions.items()},
+        keep={name: tuple(how.get("keep", ())) for name, how in functions.items()},
+        tasks=tasks,
+        files=tuple(told.pop("files")),
+        given=tuple(told.pop("given", ())),
+        allowed=tuple(told.pop("allowed")),
+        variant=told.pop("variant", {}),
+        rubric=tuple(told.pop("rubric", ())),
+        **told,
+    )

@@ -1,0 +1,145 @@
+"""The tree that students get: stubs, a handout with points, public tests, the install line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tinygpt.classroom import source
+from tinygpt.classroom.manifest import RELEASED, Assignment, Constants
+from tinygpt.classroom.notebook import to_notebook
+from tinygpt.errors import AssignmentError
+
+_LAST_CELL = """\
+from tinygpt.classroom.released import check
+
+check(globals())  # run it as often as you like"""
+
+_GLUE = '''\
+"""The public checks as tests: run `pytest` in this folder."""
+
+import pytest
+
+from tinygpt.classroom.released import public_checks
+
+
+@pytest.mark.parametrize("check", public_checks(__file__), ids=str)
+def test_public(check):
+    check()
+'''
+
+
+def release(
+    assignment: Assignment, out: Path, *, seed: int, install: str, notebook: bool = False
+) -> list[Path]:
+    """Write the students' tree into `out`, which must be new or empty; the files written.
+
+    `install` is what stands after `pip install` in the handout. Raises AssignmentError.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise AssignmentError(f"{out} exists and is not empty; choose a new folder")
+    constants = assignment.constants(seed)
+    first = assignment.files[0]
+    texts: dict[str, str] = {"README.md": readme(assignment, constants, install, notebook=notebook)}
+    if assignment.functions:
+        stubs = source.solution_text(assignment, constants, stubs=True)
+        if notebook:
+            book = to_notebook(stubs, source.handout(assignment, constants), _LAST_CELL)
+            texts[f"{Path(first).stem}.ipynb"] = book
+        else:
+            texts[first] = stubs
+        texts["public_tests.py"] = (assignment.folder / "public_tests.py").read_text("utf-8")
+        texts[f"test_{assignment.name}.py"] = _GLUE
+        texts[RELEASED] = manifest_of(assignment, constants)
+    for name in assignment.given:
+        texts[name] = (assignment.folder / name).read_text("utf-8")
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (out / name).write_text(text, "utf-8")
+    return [out / name for name in texts]
+
+
+def readme(assignment: Assignment, constants: Constants, install: str, *, notebook: bool) -> str:
+    """The handout, then how to begin, how to check, and what gives how many points."""
+    parts = [source.handout(assignment, constants).rstrip(), _begin(assignment, install, notebook)]
+    if assignment.tasks:
+        parts.append(_points(assignment))
+    if assignment.rubric:
+        parts.append(_rubric(assignment))
+    return "\n\n".join(parts) + "\n"
+
+
+def _begin(assignment: Assignment, install: str, notebook: bool) -> str:
+    file = f"{Path(assignment.files[0]).stem}.ipynb" if notebook else assignment.files[0]
+    lines = ["## How to begin", "", "```text", f"pip install {install} pytest"]
+    if not assignment.functions:
+        return "\n".join([*lines, "```"])
+    command = f"python -m tinygpt.classroom check {assignment.name} ."
+    return "\n".join(
+        [
+            *lines,
+            f"{command:45}  points, reasons and hints",
+            f"{'pytest':45}  the same checks as tests",
+            "```",
+            "",
+            f"Write your code in `{file}`, in place of each line `{source.UNWRITTEN}`"
+            + ("; its last cell checks it." if notebook else ", in an editor or in a notebook."),
+            f"You may import {', '.join(f'`{name}`' for name in assignment.allowed)} and nothing "
+            "else: no torch, no automatic derivatives, and not the answers of tinygpt itself. Do "
+            "not rename the file or its functions. A call may take "
+            f"{assignment.seconds:g} seconds and the program {assignment.memory_mb:,} MB.",
+            "",
+            f"**Hand in** `{file}`. Nothing else is looked at.",
+        ]
+    )
+
+
+def _points(assignment: Assignment) -> str:
+    lines = [
+        f"## Points: {assignment.points:g}",
+        "",
+        "| check | points | you can run it |",
+        "|---|---|---|",
+    ]
+    for task in assignment.tasks:
+        lines.append(f"| {task.name} | {task.points:g} | {'' if task.hidden else 'yes'} |")
+    lines += ["", "A check gives all of its points or none."]
+    return "\n".join(lines)
+
+
+def _rubric(assignment: Assignment) -> str:
+    lines = [f"## What is marked: {sum(r['points'] for r in assignment.rubric):g} points"]
+    for row in assignment.rubric:
+        lines += ["", f"**{row['name']}**, {row['points']:g} points. {row['full']}"]
+        lines.append(f"*Half of the points:* {row['half']}")
+    return "\n".join(lines)
+
+
+def manifest_of(assignment: Assignment, constants: Constants) -> str:
+    """The manifest of a released tree: this class's constants, and no test that is hidden."""
+    lines = [f"# What `check` reads. Assignment {assignment.name}; nothing here is to be edited."]
+    for name in (
+        "name",
+        "title",
+        "files",
+        "given",
+        "allowed",
+        "seconds",
+        "total_seconds",
+        "memory_mb",
+    ):
+        lines.append(f"{name} = {_toml(getattr(assignment, name))}")
+    lines += ["", "[variant]", *(f"{k} = {_toml([v])}" for k, v in constants.items())]
+    lines += ["", "[functions]"]
+    for name, arguments in assignment.functions.items():
+        keep = assignment.keep[name]
+        lines.append(f"{name} = {{ arguments = {_toml(arguments)}, keep = {_toml(keep)} }}")
+    for task in assignment.tasks:
+        lines += ["", "[[checks]]"]
+        shown = vars(task) if not task.hidden else {**vars(task), "test": "", "hint": ""}
+        lines += [f"{key} = {_toml(value)}" for key, value in shown.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A text, number, truth or list as TOML, which JSON is for these."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

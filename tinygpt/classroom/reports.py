@@ -1,0 +1,108 @@
+"""What a class gets back: CSV, JSON, a page for each student, and Gradescope's results.
+
+All of it is written from the one dict that `grades.json` holds, so that a student who is graded
+again takes his old place in it.
+"""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tinygpt.classroom.page import class_page, student_page
+from tinygpt.errors import AssignmentError
+
+Class = dict[str, Any]
+
+
+def write_reports(graded: Class, out: Path) -> None:
+    """grades.csv, grades.json, index.html, students/NAME.html, gradescope/NAME.json."""
+    for folder in ("students", "gradescope"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    (out / "grades.json").write_text(json.dumps(graded, indent=1, ensure_ascii=False), "utf-8")
+    (out / "grades.csv").write_text(table(graded), "utf-8", newline="")
+    names = file_names([student["name"] for student in graded["students"]])
+    (out / "index.html").write_text(class_page(graded, names), "utf-8")
+    for student in graded["students"]:
+        name = names[student["name"]]
+        (out / "students" / f"{name}.html").write_text(student_page(graded, student), "utf-8")
+        results = json.dumps(gradescope(student), indent=1, ensure_ascii=False)
+        (out / "gradescope" / f"{name}.json").write_text(results, "utf-8")
+
+
+def read_reports(out: Path) -> Class:
+    """What an earlier run wrote. Raises AssignmentError if there is nothing to read."""
+    try:
+        graded: Class = json.loads((out / "grades.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise AssignmentError(
+            f"{out} has no grades.json to change ({error}); grade the whole class first"
+        ) from None
+    return graded
+
+
+def replaced(graded: Class, fresh: Class) -> Class:
+    """The class with the students of `fresh` in their old places. Raises AssignmentError when
+    the two are not the same assignment of the same class."""
+    for key in ("assignment", "seed"):
+        if graded.get(key) != fresh[key]:
+            raise AssignmentError(
+                f"grades.json has the {key} {graded.get(key)!r} and this is {fresh[key]!r}"
+            )
+    new = {student["name"]: student for student in fresh["students"]}
+    kept = [new.pop(student["name"], student) for student in graded["students"]]
+    students = sorted([*kept, *new.values()], key=lambda student: str(student["name"]))
+    return {**fresh, "students": students}
+
+
+def table(graded: Class) -> str:
+    """A row a student, a column a check."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    checks = [check["name"] for check in graded["students"][0]["checks"]]
+    writer.writerow(["student", "points", "of", *checks, "problem", "notes"])
+    for student in graded["students"]:
+        points = [f"{check['points']:g}" for check in student["checks"]]
+        row = [student["name"], f"{student['points']:g}", f"{graded['points']:g}", *points]
+        writer.writerow(map(_harmless, [*row, student["problem"], "; ".join(student["notes"])]))
+    return text.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    """A cell that a spreadsheet does not take for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t")) else cell
+
+
+def gradescope(student: dict[str, Any]) -> dict[str, Any]:
+    """What Gradescope reads as results.json."""
+    tests = []
+    for check in student["checks"]:
+        lines = [check["reason"], *([] if check["hidden"] else check["facts"])]
+        lines += [f"hint: {check['hint']}"] * bool(check["hint"] and check["status"] == "wrong")
+        tests.append(
+            {
+                "name": check["name"],
+                "score": check["points"],
+                "max_score": check["of"],
+                "status": "passed" if check["passed"] else "failed",
+                "output": "\n".join(line for line in lines if line) or "right",
+                "visibility": "visible",
+            }
+        )
+    return {"score": student["points"], "output": student["problem"], "tests": tests}
+
+
+def file_names(names: list[str]) -> dict[str, str]:
+    """A file name for each student, no two the same, whatever the names are."""
+    found: dict[str, str] = {}
+    for name in names:
+        plain = re.sub(r"[^\w.-]+", "_", name).strip(".")[:80] or "student"
+        taken = {other.lower() for other in found.values()}
+        number = 2
+        unique = plain
+        while unique.lower() in taken:
+            unique, number = f"{plain}_{number}", number + 1
+        found[name] = unique
+    return found
