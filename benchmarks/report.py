@@ -34,6 +34,7 @@ def tables(found: dict[str, Any]) -> str:
 def bar(found: dict[str, Any]) -> Iterator[str]:
     """Ours beside the fastest of its peers, a row for each race."""
     about, peaks = found["machine"], _peaks(found["races"])
+    loads = [race["load"] for race in found["races"]]
     yield (
         f"{about['began']}, {about['processor']}, {about['cores']} cores, best of "
         f"{found['rounds']} interleaved rounds. NumPy multiplies matrices at "
@@ -41,7 +42,8 @@ def bar(found: dict[str, Any]) -> Iterator[str]:
         + "".join(
             f" ({peak:.0f} with kernels for AVX2)" for what, peak in peaks.items() if " of " in what
         )
-        + f", and reads them at {peaks['bandwidth']:.0f} GB/s."
+        + f", and reads them at {peaks['bandwidth']:.0f} GB/s. Load before the races: "
+        f"{min(loads):.1f} to {max(loads):.1f}, of which a race's own work is up to 2."
     )
     yield "\n| | tinygpt ms | with AVX2 | fastest peer ms | | times as fast | with AVX2 | memory |"
     yield "|---|---:|---:|---:|---|---:|---:|---:|"
