@@ -449,7 +449,7 @@ for t in np.flatnonzero(p32.argmax(-1) != p8.argmax(-1)):
 # tie" are the positions at which the likeliest token has become another: there the tale is free, two tokens are equally likely to the second digit,
 # and a coin might as well choose.
 #
-# NumPy has no fast product of int8, so `tinygpt/int8.py` expands 512 rows at a time into float32, in the processor's cache, multiplies and forgets
+# NumPy has no fast product of int8, so `tinygpt/int8.py` expands a million weights at a time into float32, in the processor's cache, multiplies and forgets
 # them: memory moves a quarter of the bytes. Is that faster? Compare the two diamonds of one token; it depends on the machine. Expanding costs
 # arithmetic, and NumPy does about 10 billion weights a second on one core. Reading float32, 4 bytes each, a core gets `30 / 4 = 7.5` billion
 # weights a second where memory gives it 30 GB/s, and `10 / 4 = 2.5` billion where it gives 10. With the quarter still to be read and the product to be

@@ -21,6 +21,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
@@ -266,6 +267,6 @@ def close_the_library() -> None:
     """From here on only Python's own library can be imported anew, not even by a trick."""
     found = {*json.loads(sys.argv[1])["found"]}
     sys.path[:] = [path for path in sys.path if "-packages" not in path and path not in found]
-    sys.meta_path[:] = [finder for finder in sys.meta_path if isinstance(finder, type)]
+    sys.meta_path[:] = [BuiltinImporter, FrozenImporter, PathFinder]  # no editable install's
     for name in [name for name in sys.modules if name.partition(".")[0] == "tinygpt"]:
         del sys.modules[name]
