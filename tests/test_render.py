@@ -16,9 +16,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ROOT / "lessons"
 NEEDED = ("jupytext", "nbclient", "nbconvert", "ipykernel")
-needs_jupyter = pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, NEEDED)), reason="needs pip install '.[lessons]'"
-)
+
+
+def needs_jupyter(test):
+    """Slow, so that CI runs it after the fast set, where `.[lessons]` is installed."""
+    there = all(map(importlib.util.find_spec, NEEDED))
+    return pytest.mark.slow(
+        pytest.mark.skipif(not there, reason="needs pip install '.[lessons]'")(test)
+    )
 
 
 def run(*arguments, path=None, **options):
@@ -138,7 +143,6 @@ def test_ctrl_c_ends_with_a_sentence(course, monkeypatch, capsys):
     )
 
 
-@pytest.mark.slow
 @needs_jupyter
 @pytest.mark.parametrize(
     ("code", "says"),
@@ -160,7 +164,6 @@ def test_a_cell_that_does_not_end_well_is_told_by_its_name(course, monkeypatch, 
     assert not course.target.exists()
 
 
-@pytest.mark.slow
 @needs_jupyter
 def test_a_lesson_that_differs_from_run_to_run_is_found(course):
     course.source.write_text("# %%\nimport os\nprint(os.getpid())\n")
@@ -176,7 +179,6 @@ def test_a_lesson_that_differs_from_run_to_run_is_found(course):
         course.render(course.source, twice=True)
 
 
-@pytest.mark.slow
 @needs_jupyter
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 def test_ctrl_c_while_a_cell_runs_stops_the_kernel_and_leaves_the_notebook(course, tmp_path):
@@ -208,7 +210,6 @@ def test_ctrl_c_while_a_cell_runs_stops_the_kernel_and_leaves_the_notebook(cours
             time.sleep(0.1)
 
 
-@pytest.mark.slow
 @needs_jupyter
 def test_in_a_notebook_an_endless_loop_becomes_a_sentence_and_prints_are_shown(course, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -227,7 +228,6 @@ def test_in_a_notebook_an_endless_loop_becomes_a_sentence_and_prints_are_shown(c
     assert second["outputs"][0]["text"] == ["and the next cell runs\n"]
 
 
-@pytest.mark.slow
 @needs_jupyter
 def test_rendering_a_lesson_twice_gives_the_same_bytes():
     done = run("--twice", "00")
@@ -247,7 +247,6 @@ def pages(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 @needs_jupyter
 def test_every_lesson_and_text_has_a_page_that_loads_nothing(pages):
     names = {page.relative_to(pages).as_posix() for page in pages.rglob("*.html")}
@@ -261,7 +260,6 @@ def test_every_lesson_and_text_has_a_page_that_loads_nothing(pages):
             assert source.startswith("data:image/png;base64,"), (page.name, source)
 
 
-@pytest.mark.slow
 @needs_jupyter
 def test_every_link_of_the_pages_leads_somewhere(pages):
     seen = 0
@@ -277,7 +275,6 @@ def test_every_link_of_the_pages_leads_somewhere(pages):
     assert seen > 50
 
 
-@pytest.mark.slow
 @needs_jupyter
 def test_a_page_shows_what_the_notebook_does(pages):
     notebook = json.loads((LESSONS / "03_softmax_and_cross_entropy.ipynb").read_text("utf-8"))
