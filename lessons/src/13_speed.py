@@ -320,8 +320,7 @@ check("13.generate_cached", cache_that_rolls)
 # %% [markdown]
 # Every new id gets the last place, `W − 1`, and so did the one before it: soon all the cache claims to stand at `W − 1`. (Each old key also
 # remembers ids that have left the window: it was made when they were in sight.) Nothing fails, no shape is wrong, and before the window is full
-# everything is right: a short test passes. The check goes past the window. In a tale, the model goes round in circles soon after: "lit the stove,
-# and lit the stove, and lit the stove, and". With *relative* positions, which are put into the scores and not into `x_0`, a rolling cache can be
+# everything is right: a short test passes. The check goes past the window. With *relative* positions, which are put into the scores and not into `x_0`, a rolling cache can be
 # made to work: see Xiao et al. below.
 #
 # ## Exercise 2: generate with a cache
@@ -451,7 +450,7 @@ for t in np.flatnonzero(p32.argmax(-1) != p8.argmax(-1)):
 #
 # NumPy has no fast product of int8, so `tinygpt/int8.py` expands a million weights at a time into float32, in the processor's cache, multiplies and forgets
 # them: memory moves a quarter of the bytes. Is that faster? Compare the two diamonds of one token; it depends on the machine. Expanding costs
-# arithmetic, and NumPy does about 10 billion weights a second on one core. Reading float32, 4 bytes each, a core gets `30 / 4 = 7.5` billion
+# arithmetic: suppose that NumPy expands 10 billion weights a second on one core. Reading float32, 4 bytes each, a core gets `30 / 4 = 7.5` billion
 # weights a second where memory gives it 30 GB/s, and `10 / 4 = 2.5` billion where it gives 10. With the quarter still to be read and the product to be
 # computed, int8 gains no time on the first machine, and much on the second. A quarter of the memory it gains on both.
 #

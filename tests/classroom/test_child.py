@@ -3,6 +3,8 @@
 import math
 import os
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -197,3 +199,24 @@ def test_a_message_that_claims_to_be_huge_is_refused_before_it_is_read():
         wire.receive(io.BytesIO(b"abc"))
     with pytest.raises(ValueError):
         wire.receive(io.BytesIO(struct.pack(">QI", 6, 2) + b"[]"))
+
+
+def test_what_an_editable_install_leaves_finds_no_module_either():
+    """Such a finder is a class on sys.meta_path; CI installs tinygpt so, a wheel does not."""
+    code = """
+import json, sys
+sys.argv = ["child", json.dumps({"found": []})]
+from tinygpt.classroom.child import close_the_library
+class Editable:
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        print("looked for", name)
+sys.meta_path.append(Editable)
+close_the_library()
+try:
+    import tinygpt_elsewhere
+except ModuleNotFoundError:
+    print("not found")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "not found\n"
