@@ -81,12 +81,13 @@ def test_who_is_graded_again_takes_his_old_place():
     assert [(s["name"], s["points"]) for s in after["students"]] == [
         ("ann", 0), ("ben", 3), ("cem", 3)
     ]  # fmt: skip
-    with pytest.raises(AssignmentError, match="has the seed 1 and this is 2"):
+    with pytest.raises(AssignmentError, match="has the seed 1 and this is 2; choose another"):
         replaced(before, graded(student("ben", checked(True)), seed=2))
 
 
-def test_reports_that_are_not_there_are_told(tmp_path):
-    with pytest.raises(AssignmentError, match=r"has no grades\.json to change"):
+def test_a_report_that_is_damaged_is_told(tmp_path):
+    (tmp_path / "grades.json").write_text("{")
+    with pytest.raises(AssignmentError, match=r"grades\.json cannot be read .* choose another"):
         read_reports(tmp_path)
 
 
@@ -94,8 +95,17 @@ def test_reports_that_are_not_there_are_told(tmp_path):
     ("text", "says"),
     [
         ("name = 3 = 4", "is not TOML"),
-        ("name = 'a'", "lacks something, or has too much: 'files'"),
-        ("files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\nodd = 1", "unexpected keyword"),
+        ("name = 'a'", "manifest.toml lacks files;"),
+        (
+            "files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\nodd = 1",
+            "it got an unexpected keyword",
+        ),
+        (
+            "files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\n[functions]\n"
+            "f = { arguments = ['x'] }\n[[checks]]\nname = 'x'\nfunction = 'f'\ntest = 't'\n"
+            "points = '3'",
+            "'x' gives '3' points, and needs more than 0",
+        ),
         (
             "files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\n[[checks]]\nname = 'x'\n"
             "function = 'f'\ntest = 't'\npoints = 1",

@@ -10,7 +10,7 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #ececec; --paper: #161616; --soft: #a8a8a8;
   --line: #3d3d3d; --good: #52c79a; --bad: #ff9466; --ground: #222220; } }
 body { font: 17px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 48rem; margin: 2rem auto; padding: 0 1rem; }
+  max-width: 48rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; }
 h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 p { margin: .4rem 0; } .soft { color: var(--soft); }
@@ -21,6 +21,7 @@ section { border-top: 1px solid var(--line); padding: .7rem 0; }
 .head { display: flex; gap: 1rem; justify-content: space-between; font-weight: 600; }
 .good { color: var(--good); } .bad { color: var(--bad); }
 .head .good, .head .bad { white-space: nowrap; }
+code { font-size: .9em; }
 pre { background: var(--ground); padding: .6rem .8rem; border-radius: .3rem; overflow-x: auto;
   font-size: .85rem; line-height: 1.4; margin: .5rem 0; }
 .problem { border-left: .3rem solid var(--bad); padding: .4rem .8rem; background: var(--ground); }
@@ -29,7 +30,9 @@ th, td { text-align: left; padding: .35rem .6rem .35rem 0; border-bottom: 1px so
   vertical-align: top; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 a { color: inherit; }
-@media print { body { margin: 0; max-width: none; } section { break-inside: avoid; } }
+td:first-child { min-width: 6rem; }
+@media print { body { margin: 0; max-width: none; } section { break-inside: avoid; }
+  pre { white-space: pre-wrap; } }
 """
 
 

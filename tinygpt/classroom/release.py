@@ -35,8 +35,7 @@ def release(
 
     `install` is what stands after `pip install` in the handout. Raises AssignmentError.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise AssignmentError(f"{out} exists and is not empty; choose a new folder")
+    expect_new_folder(out)
     constants = assignment.constants(seed)
     first = assignment.files[0]
     texts: dict[str, str] = {"README.md": readme(assignment, constants, install, notebook=notebook)}
@@ -47,15 +46,23 @@ def release(
             texts[f"{Path(first).stem}.ipynb"] = book
         else:
             texts[first] = stubs
-        texts["public_tests.py"] = (assignment.folder / "public_tests.py").read_text("utf-8")
-        texts[f"test_{assignment.name}.py"] = _GLUE
+            texts[f"test_{assignment.name}.py"] = _GLUE
+        texts["public_tests.py"] = source.read(assignment, "public_tests.py")
         texts[RELEASED] = manifest_of(assignment, constants)
     for name in assignment.given:
-        texts[name] = (assignment.folder / name).read_text("utf-8")
+        texts[name] = source.read(assignment, name)
     out.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (out / name).write_text(text, "utf-8")
     return [out / name for name in texts]
+
+
+def expect_new_folder(out: Path) -> None:
+    """Raises AssignmentError if `out` is a file, or a folder with something in it."""
+    if out.exists() and not out.is_dir():
+        raise AssignmentError(f"{out} is a file; choose a new folder with --out")
+    if out.exists() and any(out.iterdir()):
+        raise AssignmentError(f"{out} exists and is not empty; choose a new folder with --out")
 
 
 def readme(assignment: Assignment, constants: Constants, install: str, *, notebook: bool) -> str:
@@ -69,28 +76,56 @@ def readme(assignment: Assignment, constants: Constants, install: str, *, notebo
 
 
 def _begin(assignment: Assignment, install: str, notebook: bool) -> str:
+    name = assignment.name
     file = f"{Path(assignment.files[0]).stem}.ipynb" if notebook else assignment.files[0]
-    lines = ["## How to begin", "", "```text", f"pip install {install} pytest"]
+    check = f"python -m tinygpt.classroom check {name} ."
     if not assignment.functions:
-        return "\n".join([*lines, "```"])
-    command = f"python -m tinygpt.classroom check {assignment.name} ."
-    return "\n".join(
-        [
-            *lines,
-            f"{command:45}  points, reasons and hints",
-            f"{'pytest':45}  the same checks as tests",
-            "```",
-            "",
-            f"Write your code in `{file}`, in place of each line `{source.UNWRITTEN}`"
-            + ("; its last cell checks it." if notebook else ", in an editor or in a notebook."),
-            f"You may import {', '.join(f'`{name}`' for name in assignment.allowed)} and nothing "
-            "else: no torch, no automatic derivatives, and not the answers of tinygpt itself. Do "
-            "not rename the file or its functions. A call may take "
-            f"{assignment.seconds:g} seconds and the program {assignment.memory_mb:,} MB.",
-            "",
-            f"**Hand in** `{file}`. Nothing else is looked at.",
-        ]
-    )
+        tool, commands = "", []
+    elif notebook:
+        tool = " notebook"
+        commands = [(f"jupyter notebook {file}", ""), (check, "points, reasons and hints")]
+    else:
+        tool = " pytest"
+        commands = [(check, "points, reasons and hints"), ("pytest", "the same checks as tests")]
+    lines = [
+        "## How to begin",
+        "",
+        "You need Python 3.11 or newer. In this folder, in a terminal:",
+        "",
+        "```text",
+        f"{'python3 -m venv .venv':45}  once; on Windows: py -m venv .venv",
+        f"{'source .venv/bin/activate':45}  in each new terminal; Windows: .venv\\Scripts\\activate",
+        f"pip install {install}{tool}",
+        *(f"{command:45}  {says}".rstrip() for command, says in commands),
+        "```",
+    ]
+    return "\n".join([*lines, *_rules(assignment, file, notebook)] if commands else lines)
+
+
+def _rules(assignment: Assignment, file: str, notebook: bool) -> list[str]:
+    """What may be written, and what is handed in."""
+    own = [Path(name).stem for name in assignment.given]
+    allowed = ", ".join(f"`{name}`" for name in (*own, *assignment.allowed))
+    write = f"Write your code in `{file}`, in place of each line `{source.UNWRITTEN}`"
+    if notebook:
+        write += "; its last cell checks it."
+    else:
+        write += (
+            f". If you like notebooks better, copy its text into the cells of a notebook "
+            f"`{assignment.name}.ipynb` beside it, end with a cell `from tinygpt.classroom.released "
+            "import check; check(globals())`, and hand in the notebook."
+        )
+    return [
+        "",
+        write,
+        "",
+        f"You may import {allowed} and nothing else: no torch, no automatic derivatives, and not the "
+        "answers of tinygpt itself. Do not rename the file or its functions. One call of a function "
+        f"may take {assignment.seconds:g} seconds, and your program {assignment.memory_mb:,} MB of "
+        "memory.",
+        "",
+        f"**Hand in** `{file}`. Nothing else is looked at.",
+    ]
 
 
 def _points(assignment: Assignment) -> str:
@@ -102,7 +137,11 @@ def _points(assignment: Assignment) -> str:
     ]
     for task in assignment.tasks:
         lines.append(f"| {task.name} | {task.points:g} | {'' if task.hidden else 'yes'} |")
-    lines += ["", "A check gives all of its points or none."]
+    lines += [
+        "",
+        "A check gives all of its points or none. Those that you cannot run yourself are run on what "
+        "you hand in.",
+    ]
     return "\n".join(lines)
 
 
