@@ -117,7 +117,8 @@ COLOURS = """() => {
     while (at && getComputedStyle(at).backgroundColor === "rgba(0, 0, 0, 0)") at = at.parentElement;
     seen.add(colour + "|" + (at ? getComputedStyle(at).backgroundColor : "rgb(255, 255, 255)"));
   }
-  return [...seen].map(pair => pair.split("|").map(c => c.match(/[0-9]+/g).slice(0, 3).map(Number)));
+  const numbers = colour => colour.match(/[0-9]+/g).slice(0, 3).map(Number);
+  return [...seen].map(pair => pair.split("|").map(numbers));
 }"""
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
-from tinygpt.classroom import wire
+from tinygpt.classroom import guard, kernel, wire
 from tinygpt.lesson_checks.candidate import Candidate, Finding, Unwritten
 from tinygpt.lesson_checks.limit import run_watched
 
@@ -248,25 +248,32 @@ class Answers:
 
 def main() -> None:
     """Get ready, close the doors, and answer."""
-    settings = json.loads(sys.argv[1])
+    settings = json.loads(sys.argv.pop())
     stdin = os.fdopen(os.dup(0), "rb")
     stdout = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nowhere, number)  # what a submission prints is lost, a forged report too
+    modules = []
     for name in settings["allowed"]:
         with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    close_the_library()
+            modules.append(importlib.import_module(name))
+    run_watched(int, bool, int)  # it finds what stops a thread while that can still be looked for
+    close_the_library(settings.pop("found"))
     limit(settings)
+    roots = guard.readable(settings["folder"], modules)
+    kernel.refuse_the_rest(roots)
+    guard.refuse_the_rest(settings["folder"], roots)
     Answers(settings, stdin, stdout).serve()
     os._exit(0)  # a thread that hangs does not hold us
 
 
-def close_the_library() -> None:
-    """From here on only Python's own library can be imported anew, not even by a trick."""
-    found = {*json.loads(sys.argv[1])["found"]}
+def close_the_library(found: list[str]) -> None:
+    """From here on only Python's own library can be imported anew, not even by a trick.
+
+    `found` is where tinygpt and NumPy lie."""
     sys.path[:] = [path for path in sys.path if "-packages" not in path and path not in found]
     sys.meta_path[:] = [BuiltinImporter, FrozenImporter, PathFinder]  # no editable install's
+    sys.path_importer_cache.clear()
     for name in [name for name in sys.modules if name.partition(".")[0] == "tinygpt"]:
         del sys.modules[name]

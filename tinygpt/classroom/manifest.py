@@ -27,7 +27,8 @@ RELEASED = "assignment.toml"  # the manifest of a released tree
 
 @dataclass(frozen=True)
 class Task:
-    """One check: a test of one function, what it gives, and what helps when it fails."""
+    """One check: a test of one function, what it gives, what helps when it fails, and what a
+    pass leaves open."""
 
     name: str
     function: str
@@ -35,6 +36,7 @@ class Task:
     points: float
     hidden: bool = False
     hint: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)

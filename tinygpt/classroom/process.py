@@ -76,7 +76,7 @@ class Child:
     def _start(self) -> None:
         if self._unloadable is not None:
             raise self._unloadable
-        folder = Path(tempfile.mkdtemp(dir=self._folder.name))
+        folder = Path(tempfile.mkdtemp(dir=self._folder.name)).resolve()
         for name, data in self._files.items():
             (folder / name).write_bytes(data)
         settings = {
@@ -147,7 +147,7 @@ class Child:
         timer.start()
         try:
             return self._exchange(message, arguments)
-        except (EOFError, OSError, ValueError, TypeError, KeyError, IndexError) as cause:
+        except (EOFError, OSError, ValueError, TypeError, LookupError, RecursionError) as cause:
             raise Finding(self._last_words(cause)) from None
         finally:
             timer.cancel()
@@ -167,7 +167,7 @@ class Child:
             if answer.get("late"):
                 self._end()
             kind = Unwritten if answer.get("unwritten") else Finding
-            raise kind(str(answer["finding"])[:1000])
+            raise kind(" ".join(str(answer["finding"])[:1000].split()))
         return wire.unpack(answer["result"], self._find, blobs)
 
     def _call_back(self, stdin: IO[bytes], answer: dict[str, Any], blobs: list[bytes]) -> None:

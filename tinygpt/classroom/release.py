@@ -94,7 +94,7 @@ def _begin(assignment: Assignment, install: str, notebook: bool) -> str:
         "",
         "```text",
         f"{'python3 -m venv .venv':45}  once; on Windows: py -m venv .venv",
-        f"{'source .venv/bin/activate':45}  in each new terminal; Windows: .venv\\Scripts\\activate",
+        f"{'source .venv/bin/activate':45}  always; on Windows: .venv\\Scripts\\activate",
         f"pip install {install}{tool}",
         *(f"{command:45}  {says}".rstrip() for command, says in commands),
         "```",
@@ -111,18 +111,18 @@ def _rules(assignment: Assignment, file: str, notebook: bool) -> list[str]:
         write += "; its last cell checks it."
     else:
         write += (
-            f". If you like notebooks better, copy its text into the cells of a notebook "
-            f"`{assignment.name}.ipynb` beside it, end with a cell `from tinygpt.classroom.released "
-            "import check; check(globals())`, and hand in the notebook."
+            ". If you like notebooks better, copy its text into the cells of a notebook "
+            f"`{assignment.name}.ipynb` beside it, end with a cell `from "
+            "tinygpt.classroom.released import check; check(globals())`, and hand in the notebook."
         )
     return [
         "",
         write,
         "",
-        f"You may import {allowed} and nothing else: no torch, no automatic derivatives, and not the "
-        "answers of tinygpt itself. Do not rename the file or its functions. One call of a function "
-        f"may take {assignment.seconds:g} seconds, and your program {assignment.memory_mb:,} MB of "
-        "memory.",
+        f"You may import {allowed} and nothing else: no torch, no automatic derivatives, and not "
+        "the answers of tinygpt itself. Do not rename the file or its functions. One call of a "
+        f"function may take {assignment.seconds:g} seconds, and your program "
+        f"{assignment.memory_mb:,} MB of memory.",
         "",
         f"**Hand in** `{file}`. Nothing else is looked at.",
     ]
@@ -139,8 +139,8 @@ def _points(assignment: Assignment) -> str:
         lines.append(f"| {task.name} | {task.points:g} | {'' if task.hidden else 'yes'} |")
     lines += [
         "",
-        "A check gives all of its points or none. Those that you cannot run yourself are run on what "
-        "you hand in.",
+        "A check gives all of its points or none. Those that you cannot run yourself are run on "
+        "what you hand in.",
     ]
     return "\n".join(lines)
 
@@ -174,7 +174,8 @@ def manifest_of(assignment: Assignment, constants: Constants) -> str:
         lines.append(f"{name} = {{ arguments = {_toml(arguments)}, keep = {_toml(keep)} }}")
     for task in assignment.tasks:
         lines += ["", "[[checks]]"]
-        shown = vars(task) if not task.hidden else {**vars(task), "test": "", "hint": ""}
+        kept_back = {"test": "", "hint": "", "note": ""} if task.hidden else {}
+        shown = {**vars(task), **kept_back}
         lines += [f"{key} = {_toml(value)}" for key, value in shown.items()]
     return "\n".join(lines) + "\n"
 

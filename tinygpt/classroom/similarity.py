@@ -30,7 +30,7 @@ def runs(text: str) -> Runs:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type not in skipped and token.string and not token.string.startswith('"""'):
                 words.append(token.string)
-    except (tokenize.TokenError, SyntaxError):
+    except (tokenize.TokenError, SyntaxError, ValueError):
         pass
     return frozenset(tuple(words[i : i + RUN]) for i in range(len(words) - RUN + 1))
 

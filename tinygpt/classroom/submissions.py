@@ -93,7 +93,8 @@ def _files(folder: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if not name.startswith((".", "__"))]
         if "pyvenv.cfg" in names:
             folders[:] = []
-        yield from (Path(inside, n) for n in names if not Path(inside, n).is_symlink())
+        files = [Path(inside, name) for name in names]
+        yield from (file for file in files if file.is_file() and not file.is_symlink())
 
 
 def _read(path: Path) -> bytes:
@@ -111,13 +112,16 @@ def _capped(name: str, data: bytes) -> bytes:
 
 def _zipped(path: Path) -> Members:
     """The files of a zip file that stays within itself and is not too large."""
+    too_large = AssignmentError(
+        f"the zip file holds over {MOST_FILES:,} files or {LARGEST_ZIP // 2**20} MB: zip the "
+        "assignment's files alone"
+    )
+    if path.stat().st_size > LARGEST_ZIP:
+        raise too_large
     with zipfile.ZipFile(path) as archive:
         infos = [info for info in archive.infolist() if not info.is_dir()]
     if len(infos) > MOST_FILES or sum(info.file_size for info in infos) > LARGEST_ZIP:
-        raise AssignmentError(
-            f"the zip file holds over {MOST_FILES:,} files or {LARGEST_ZIP // 2**20} MB: zip the "
-            "assignment's files alone"
-        )
+        raise too_large
     for info in infos:
         name = info.filename
         if ".." in PurePosixPath(name).parts or name.startswith("/") or "\\" in name or ":" in name:

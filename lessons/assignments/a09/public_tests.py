@@ -108,7 +108,8 @@ def gelu_backward_is_the_slope(student, variant):
         def loss(x=x, dy=dy):
             return float((dy * f(x)[0]).sum())
 
-        expect_gradient(g, loss, {"x": x}, {"x": dx}, "it is not the gradient of your own gelu")
+        expect_gradient(g, loss, {"x": x}, {"x": dx},
+                        "it is not the gradient of your own gelu: one of the two is wrong")  # fmt: skip
 
 
 def a_silent_block_gives_back_x(student, variant):
@@ -141,7 +142,7 @@ def block_backward_is_the_slope(student, variant):
             return float((dy * f(arrays["x"], refill(p, arrays), H)[0]).sum())
 
         expect_gradient(g, loss, arrays, {"x": dx} | flatten(grads),
-                        "it is not the gradient of your own block")  # fmt: skip
+                        "it is not the gradient of your own block: one of the two is wrong")  # fmt: skip
 
 
 def parameters_are_counted(student, variant):
@@ -184,4 +185,5 @@ def gpt_backward_is_the_slope(student, variant):
         def loss(arrays=arrays, ids=ids, p=p, H=H, dlogits=dlogits):
             return float((dlogits * f(ids, refill(p, arrays), H)[0]).sum())
 
-        expect_gradient(g, loss, arrays, flatten(grads), "it is not the gradient of your own gpt")
+        expect_gradient(g, loss, arrays, flatten(grads),
+                        "it is not the gradient of your own gpt: one of the two is wrong")  # fmt: skip
