@@ -75,7 +75,8 @@ def test_the_commands_of_the_guide_work_one_after_the_other(tmp_path):
         tmp_path,
         {"python": [], "nbgrader": ["-m", "nbgrader"], "pytest": ["-m", "pytest"]},
     )
-    environment = {**os.environ, "PYTHONPATH": ROOT}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PYTHONPATH": ROOT, "PATH": path}
     for line in COMMANDS:
         BEFORE.get(line, lambda folder: None)(folder)
         word, *words = shlex.split(line)
