@@ -126,7 +126,7 @@ def unpack(name, root, flags):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Gradescope's machines run Linux")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["a03", "a09"])  # a09 hands a file out beside its own
 def test_gradescope_gives_the_points_of_grade(name, machine, tmp_path):
     assignment = find_assignment(name)
     root = machine if name == "a03" else tmp_path / "autograder"

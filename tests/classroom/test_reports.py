@@ -56,6 +56,18 @@ def test_a_hint_stands_where_something_is_wrong_and_not_where_nothing_was_run():
         assert ("hint" in gradescope(it["students"][0])["tests"][0]["output"]) == hinted
 
 
+def test_a_function_keeps_its_name_and_a_sentence_begins_with_a_capital():
+    check = {**checked(False), "reason": "softmax is not run again"}
+    page = student_page(graded(), student("ann", check))
+    assert "<p>softmax is not run again.</p>" in page
+    page = student_page(graded(), student("ann", {**check, "reason": "it is None"}))
+    assert "<p>It is None.</p>" in page
+    broken = {**student("ann", check), "problem": "the file cannot be run: line 3 is not Python"}
+    page = student_page(graded(), broken)
+    assert "<b>Nothing could be run.</b> Line 3 is not Python.</p>" in page
+    assert "not run again" not in page
+
+
 def test_gradescope_shows_no_numbers_of_a_hidden_check():
     (shown,) = gradescope(student("ann", checked(False)))["tests"]
     (hidden,) = gradescope(student("ann", checked(False, hidden=True)))["tests"]

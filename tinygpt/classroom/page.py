@@ -1,5 +1,6 @@
 """The pages of a report: one for the class, one for each student; no script, no network."""
 
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -30,7 +31,9 @@ th, td { text-align: left; padding: .35rem .6rem .35rem 0; border-bottom: 1px so
   vertical-align: top; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 a { color: inherit; }
-td:first-child { min-width: 6rem; }
+@media (max-width: 40rem) { .class tr { display: grid; grid-template-columns: 1fr auto;
+  border-bottom: 1px solid var(--line); } .class th, .class td { border: 0; }
+  .class :is(th, td):nth-child(3) { grid-column: 1 / -1; padding-top: 0; } }
 @media print { body { margin: 0; max-width: none; } section { break-inside: avoid; }
   pre { white-space: pre-wrap; } }
 """
@@ -48,19 +51,18 @@ def student_page(graded: dict[str, Any], student: dict[str, Any]) -> str:
         f'<div class="bar" aria-hidden="true"><span style="width: {share:.0f}%"></span></div>',
     ]
     if student["problem"]:
-        body.append(
-            f'<p class="problem"><b>Nothing could be run.</b> {_text(student["problem"])}</p>'
-        )
+        why = _sentence(student["problem"].removeprefix("the file cannot be run: "), ())
+        body.append(f'<p class="problem"><b>Nothing could be run.</b> {why}</p>')
     functions = dict.fromkeys(check["function"] for check in student["checks"])
     for function in functions:
         checks = [check for check in student["checks"] if check["function"] == function]
         got, of = sum(c["points"] for c in checks), sum(c["of"] for c in checks)
         body.append(f"<h2><code>{escape(function)}</code>: {got:g} of {of:g}</h2>")
-        body += [_check(check, student["problem"]) for check in checks]
+        body += [_check(check, student["problem"], functions) for check in checks]
     return _html(f"{student['name']}: {student['points']:g} of {most:g}", body)
 
 
-def _check(check: dict[str, Any], problem: str) -> str:
+def _check(check: dict[str, Any], problem: str, functions: Iterable[str]) -> str:
     kind, sign = ("good", "✓") if check["passed"] else ("bad", "✗")
     name = check["name"].partition(": ")[2] or check["name"]  # its function is the heading
     parts = [
@@ -68,9 +70,13 @@ def _check(check: dict[str, Any], problem: str) -> str:
         f'<span class="{kind}">{sign} {check["points"]:g} of {check["of"]:g}</span></div>'
     ]
     if check["reason"] and not problem:
-        parts.append(f"<p>{_text(check['reason'][:1].upper() + check['reason'][1:])}.</p>")
-    if check["facts"]:
-        parts.append(f"<pre>{escape(chr(10).join(check['facts']))}</pre>")
+        parts.append(f"<p>{_sentence(check['reason'], functions)}</p>")
+    numbers = [line for line in check["facts"] if not line.startswith("worst ")]
+    if numbers:
+        parts.append(f"<pre>{escape(chr(10).join(numbers))}</pre>")
+    for line in check["facts"]:  # a sentence, which is not to be cut off on a small screen
+        if line.startswith("worst "):
+            parts.append(f"<p>The worst: {escape(line.partition('= ')[2])}.</p>")
     if check["hint"] and check["status"] == "wrong":
         parts.append(f'<p class="soft">Hint: {_text(check["hint"])}</p>')
     return "".join([*parts, "</section>"])
@@ -86,7 +92,7 @@ def class_page(graded: dict[str, Any], names: dict[str, str]) -> str:
         f'<p class="soft">Assignment {escape(graded["assignment"])} · seed {graded["seed"]} · '
         f"{escape(constants)}</p>",
         f"<p>{len(students)} submissions, {mean:.1f} of {most:g} points on average.</p>",
-        '<table><tr><th>student</th><th class="number">points</th><th>to look at</th></tr>',
+        '<table class="class"><tr><th>student</th><th class="number">points</th><th>to look at</th></tr>',
     ]
     for student in students:
         link = f"students/{quote(names[student['name']])}.html"
@@ -104,6 +110,13 @@ def class_page(graded: dict[str, Any], names: dict[str, str]) -> str:
             "</td></tr>"
         )
     return _html(f"{graded['assignment']}: grades", [*body, "</table>"])
+
+
+def _sentence(finding: str, functions: Iterable[str]) -> str:
+    """A finding with a capital, unless it begins with a function's name, and with its full stop."""
+    begin, *_ = finding.split() or [""]
+    capital = finding if begin in functions else finding[:1].upper() + finding[1:]
+    return f"{_text(capital)}{'' if finding.endswith(('.', '?')) else '.'}"
 
 
 def _text(sentence: str) -> str:
