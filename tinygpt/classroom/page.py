@@ -92,7 +92,8 @@ def class_page(graded: dict[str, Any], names: dict[str, str]) -> str:
         f'<p class="soft">Assignment {escape(graded["assignment"])} · seed {graded["seed"]} · '
         f"{escape(constants)}</p>",
         f"<p>{len(students)} submissions, {mean:.1f} of {most:g} points on average.</p>",
-        '<table class="class"><tr><th>student</th><th class="number">points</th><th>to look at</th></tr>',
+        '<table class="class"><tr><th>student</th><th class="number">points</th>'
+        "<th>to look at</th></tr>",
     ]
     for student in students:
         link = f"students/{quote(names[student['name']])}.html"
@@ -113,7 +114,7 @@ def class_page(graded: dict[str, Any], names: dict[str, str]) -> str:
 
 
 def _sentence(finding: str, functions: Iterable[str]) -> str:
-    """A finding with a capital, unless it begins with a function's name, and with its full stop."""
+    """A finding with a capital, unless a function's name begins it, and with its full stop."""
     begin, *_ = finding.split() or [""]
     capital = finding if begin in functions else finding[:1].upper() + finding[1:]
     return f"{_text(capital)}{'' if finding.endswith(('.', '?')) else '.'}"

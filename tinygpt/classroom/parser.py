@@ -52,7 +52,7 @@ def build_parser() -> Parser:
         command(
             "release",
             "Write what students get into a new folder.",
-            "It gets stubs, a handout, the public checks, and a wheel of this tinygpt; no solution,\n"
+            "It gets stubs, a handout, the public checks and a wheel of this tinygpt, no solution\n"
             "and no hidden check. Keep the seed: `grade` needs it.",
             "a03 --out a03 --seed 7",
             "a03 --out a03 --seed 7 --notebook --install tinygpt",

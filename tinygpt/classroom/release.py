@@ -14,6 +14,41 @@ from tinygpt.classroom.released import check
 
 check(globals())  # run it as often as you like"""
 
+_BEGIN = """\
+## How to begin
+
+You need Python 3.11 or newer. In this folder, in a terminal:
+
+```sh
+python3 -m venv .venv
+source .venv/bin/activate
+pip install {install}
+```
+
+The first and the third line are needed once, the second in each new terminal. On Windows the first
+two are `py -m venv .venv` and `.venv\\Scripts\\activate`."""
+
+_IN_THE_FILE = f"""
+The fourth gives points, reasons and hints, as often as you like; the last runs the same checks as
+tests.
+
+Write your code in `{{file}}`, in place of each line `{source.UNWRITTEN}`. If you like notebooks
+better, copy its text into the cells of `{{book}}` beside it, and end with the cell
+`from tinygpt.classroom.released import check; check(globals())`."""
+
+_IN_THE_NOTEBOOK = f"""
+The last gives points, reasons and hints, and so does the last cell of the notebook.
+
+Write your code in `{{book}}`, in place of each line `{source.UNWRITTEN}`."""
+
+_RULES = """
+
+You may import {allowed} and nothing else: no torch, no automatic derivatives, and not the answers
+of tinygpt itself. Do not rename the file or its functions. One call of a function may take
+{a.seconds:g} seconds, and your program {a.memory_mb:,} MB of memory.
+
+**Hand in** {files}. Nothing else is looked at."""
+
 _GLUE = '''\
 """The public checks as tests: run `pytest` in this folder."""
 
@@ -76,56 +111,22 @@ def readme(assignment: Assignment, constants: Constants, install: str, *, notebo
 
 
 def _begin(assignment: Assignment, install: str, notebook: bool) -> str:
-    name = assignment.name
-    file = f"{Path(assignment.files[0]).stem}.ipynb" if notebook else assignment.files[0]
-    check = f"python -m tinygpt.classroom check {name} ."
+    """Commands that can be copied, and what they are for; then the rules."""
+    check = f"\npython -m tinygpt.classroom check {assignment.name} ."
     if not assignment.functions:
-        tool, commands = "", []
-    elif notebook:
-        tool = " notebook"
-        commands = [(f"jupyter notebook {file}", ""), (check, "points, reasons and hints")]
-    else:
-        tool = " pytest"
-        commands = [(check, "points, reasons and hints"), ("pytest", "the same checks as tests")]
-    lines = [
-        "## How to begin",
-        "",
-        "You need Python 3.11 or newer. In this folder, in a terminal:",
-        "",
-        "```text",
-        f"{'python3 -m venv .venv':45}  once; on Windows: py -m venv .venv",
-        f"{'source .venv/bin/activate':45}  always; on Windows: .venv\\Scripts\\activate",
-        f"pip install {install}{tool}",
-        *(f"{command:45}  {says}".rstrip() for command, says in commands),
-        "```",
-    ]
-    return "\n".join([*lines, *_rules(assignment, file, notebook)] if commands else lines)
-
-
-def _rules(assignment: Assignment, file: str, notebook: bool) -> list[str]:
-    """What may be written, and what is handed in."""
+        return _BEGIN.format(install=install)
+    file = assignment.files[0]
+    book = f"{Path(file).stem}.ipynb"
     own = [Path(name).stem for name in assignment.given]
     allowed = ", ".join(f"`{name}`" for name in (*own, *assignment.allowed))
-    write = f"Write your code in `{file}`, in place of each line `{source.UNWRITTEN}`"
     if notebook:
-        write += "; its last cell checks it."
+        files, write = f"`{book}`", _IN_THE_NOTEBOOK.format(book=book)
+        install += f" notebook\njupyter notebook {book}{check}"
     else:
-        write += (
-            ". If you like notebooks better, copy its text into the cells of a notebook "
-            f"`{assignment.name}.ipynb` beside it, end with a cell `from "
-            "tinygpt.classroom.released import check; check(globals())`, and hand in the notebook."
-        )
-    return [
-        "",
-        write,
-        "",
-        f"You may import {allowed} and nothing else: no torch, no automatic derivatives, and not "
-        "the answers of tinygpt itself. Do not rename the file or its functions. One call of a "
-        f"function may take {assignment.seconds:g} seconds, and your program "
-        f"{assignment.memory_mb:,} MB of memory.",
-        "",
-        f"**Hand in** `{file}`. Nothing else is looked at.",
-    ]
+        files, write = f"`{file}`, or `{book}`", _IN_THE_FILE.format(file=file, book=book)
+        install += f" pytest{check}\npytest"
+    rules = _RULES.format(allowed=allowed, files=files, a=assignment)
+    return _BEGIN.format(install=install) + write + rules
 
 
 def _points(assignment: Assignment) -> str:
