@@ -1,7 +1,6 @@
 """A submission's process answers calls; whatever it does, the answer is a sentence."""
 
 import math
-import os
 import struct
 import subprocess
 import sys
@@ -144,19 +143,16 @@ def test_a_process_that_ends_or_crashes_is_told_and_the_next_call_has_a_new_one(
         with pytest.raises(Finding, match="the program ended in place of an answer"):
             student(child).f(1.0)
         assert student(child).g(1.0) == 7
-    crash = "import ctypes\ndef f(x): ctypes.string_at(0)"
-    assert "the program crashed (SIGSEGV)" in finding(crash, allowed=("ctypes",))
+    crash = (
+        "import numpy as np\n"
+        "def f(x): return np.lib.stride_tricks.as_strided(np.ones(1), (10**12,), (8,)).sum()"
+    )
+    assert "the program crashed (SIGSEGV)" in finding(crash)
 
 
 def test_a_call_into_c_that_does_not_come_back_is_killed():
     says = finding("def f(x): return len(str(10 ** 10 ** 10))")
     assert "it has not come back" in says
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_that_is_left_behind_does_not_hold_the_grader():
-    text = "import os, time\ndef f(x):\n    if os.fork(): os._exit(0)\n    time.sleep(60)"
-    assert "it has not come back in time" in finding(text, allowed=("os", "time"))
 
 
 def test_prints_and_forged_answers_go_nowhere():
