@@ -6,7 +6,7 @@ seen. `variant` has the constants of your class.
 
 import numpy as np
 
-from tinygpt.lesson_checks.c09 import Params, cast, expect_tree, flatten, numbers_like, refill
+from tinygpt.lesson_checks.block_checks import expect_tree, refill
 from tinygpt.lesson_checks.core import (
     expect,
     expect_array,
@@ -16,6 +16,7 @@ from tinygpt.lesson_checks.core import (
     expect_number,
     expect_parts,
 )
+from tinygpt.lesson_checks.example_gpt import Params, cast, flatten, numbers_like
 
 
 def layer(rng, inputs, outputs):
