@@ -159,7 +159,7 @@ def f(x):
 """
     memory = ask(text)
     assert "tinygpt/classroom/child.py Answers.serve" in memory.replace("\\", "/")
-    for word in ("lessons/assignments", "tinygpt/ops", "hidden", "the_loss_has_the_right",
+    for word in ("lessons/assignments", "tinygpt/ops", "hidden_tests", "the_loss_has_the_right",
                  "TEMPERATURE", "SMOOTHING"):  # fmt: skip
         assert word not in memory, word
 
