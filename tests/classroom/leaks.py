@@ -1,4 +1,4 @@
-"""Looks for answers in whatever is given away: folders, notebooks, wheels, zip files in zip files."""
+"""Looks for answers in whatever is given away: folders, notebooks, wheels, zip in zip."""
 
 import ast
 import io

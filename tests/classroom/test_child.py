@@ -1,7 +1,6 @@
 """A submission's process answers calls; whatever it does, the answer is a sentence."""
 
 import math
-import os
 import struct
 import subprocess
 import sys
@@ -101,6 +100,15 @@ def test_a_wrong_argument_of_that_function_is_the_submissions_fault():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        (
+            "import maths\ndef f(x): return maths.exp(x)",
+            "maths.exp cannot be used here; did you mean",
+        ),
+        (
+            "import scipy\ndef f(x): return scipy.f(x)",
+            "here; you may import numpy, math; write the",
+        ),
+        ("def f(x): return open('a')", "open cannot be used here; a function gets all that it"),
         ("def f(x): raise ValueError('no')", "line 1, `def f(x): raise ValueError('no')`, raises"),
         ("def g(x): pass", "there is no function f in a.py: has it another name?"),
         ("f = 3", "f is a int and should be a function"),
@@ -118,12 +126,22 @@ def test_a_wrong_argument_of_that_function_is_the_submissions_fault():
         ("import torch\nclass N(torch.nn.Module): pass", "torch.nn.Module cannot be used here"),
         ("def f(x):\n  while True: pass", "has not come back after 2 seconds; now it is in line 2"),
         ("while True: pass", "has not come back after 2 seconds; now it is in line 1"),
-        ("import numpy as np\ndef f(x): return len(np.empty(3 * 10**8))", "raises MemoryError"),
+        (
+            "import numpy as np\ndef f(x): return len(np.empty(3 * 10**8))",
+            "data type float64; it may use 1,024 MB",
+        ),
         ("import numpy as np\ndef f(x): return np.ones(10**7)", "a message of 80,"),
     ],
 )
 def test_what_goes_wrong_is_a_sentence(text, says):
     assert says in finding(text)
+
+
+def test_a_file_in_another_encoding_is_told_so():
+    with Child({"a.py": "def f(x): return 'ä'".encode("latin-1")}, Limits()) as child:
+        says = r"a\.py is not UTF-8 text \(byte 18 is no letter in it\): save it with"
+        with pytest.raises(Finding, match=says):
+            student(child).f(1.0)
 
 
 def test_a_module_that_is_not_allowed_does_no_harm_until_it_is_used():
@@ -144,19 +162,16 @@ def test_a_process_that_ends_or_crashes_is_told_and_the_next_call_has_a_new_one(
         with pytest.raises(Finding, match="the program ended in place of an answer"):
             student(child).f(1.0)
         assert student(child).g(1.0) == 7
-    crash = "import ctypes\ndef f(x): ctypes.string_at(0)"
-    assert "the program crashed (SIGSEGV)" in finding(crash, allowed=("ctypes",))
+    crash = (
+        "import numpy as np\n"
+        "def f(x): return np.lib.stride_tricks.as_strided(np.ones(1), (10**12,), (8,)).sum()"
+    )
+    assert "the program crashed (SIGSEGV)" in finding(crash)
 
 
 def test_a_call_into_c_that_does_not_come_back_is_killed():
     says = finding("def f(x): return len(str(10 ** 10 ** 10))")
     assert "it has not come back" in says
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_that_is_left_behind_does_not_hold_the_grader():
-    text = "import os, time\ndef f(x):\n    if os.fork(): os._exit(0)\n    time.sleep(60)"
-    assert "it has not come back in time" in finding(text, allowed=("os", "time"))
 
 
 def test_prints_and_forged_answers_go_nowhere():

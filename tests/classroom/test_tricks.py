@@ -2,6 +2,7 @@
 of imports were no hindrance: what stops it is what stands behind that list."""
 
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygpt.classroom import kernel, source
+from tinygpt.classroom import guard, kernel, source
 from tinygpt.classroom.manifest import FOLDER, find_assignment
 from tinygpt.classroom.marking import Marker
 from tinygpt.classroom.process import Child, Limits
@@ -45,6 +46,16 @@ def refused(text, **limits):
     return raised.value.sentence
 
 
+def is_no(sentence):
+    """It was refused by a rule, and did not fail by chance."""
+    rules = {
+        *guard.REFUSED.values(),
+        "lies outside the folder of this program",
+        "cannot be used here",
+    }
+    return any(rule in sentence for rule in rules)
+
+
 READS = {
     "open": "open(PATH)",
     "io.open": "io.open(PATH).read()",
@@ -72,7 +83,7 @@ READS = {
 @pytest.mark.parametrize("how", READS)
 def test_the_solution_cannot_be_read(how):
     says = refused(f"PATH = {SOLUTION!r}\ndef f(x): return str({READS[how]})")
-    assert "PermissionError" in says or "cannot be used here" in says
+    assert is_no(says), says
 
 
 def test_a_path_with_two_faces_is_not_believed():
@@ -82,31 +93,42 @@ class Face(str):
     def startswith(self, *_): return True
     __add__ = __radd__ = replace = lambda *_: "a.py"
 class Turning:
-    times = 0
+    def __init__(self, turn): self.turn, self.times = turn, 0
     def __fspath__(self):
-        Turning.times += 1
-        return {SOLUTION!r} if Turning.times != 2 else "a.py"
+        self.times += 1
+        return {SOLUTION!r} if self.times == self.turn else "a.py"
 def f(x):
     seen = []
-    for path in (Face({SOLUTION!r}), Turning()):
-        for way in (io.open, lambda p: os.open(p, 0)):
-            try: way(path); seen.append("read")
-            except PermissionError: seen.append("refused")
+    for path in (lambda: Face({SOLUTION!r}), *(lambda n=n: Turning(n) for n in range(1, 5))):
+        for way in (io.open, lambda p: io.open(os.open(p, 0)), pathlib.Path):
+            try:
+                opened = way(path())
+                seen.append(opened.read_text() if way is pathlib.Path else opened.read())
+            except OSError as error:
+                seen.append(str(error))
     return seen
 """
-    assert ask(text) == ["refused"] * 4
+    seen = ask(text)
+    assert len(seen) == 15 and any("lies outside" in says for says in seen)
+    assert not any("BEGIN SOLUTION" in says for says in seen)
 
 
 def test_the_hook_does_not_call_what_a_submission_can_exchange():
     text = f"""
 def f(x):
     os.path.realpath = os.path.abspath = os.fspath = lambda *_, **__: os.getcwd() + "/a.py"
-    builtins.isinstance = builtins.any = builtins.str = builtins.type = lambda *_: True
+    before = dict(vars(builtins))
+    for name in ("any", "isinstance", "len", "type", "int", "str", "tuple", "PermissionError"):
+        setattr(builtins, name, lambda *_: True)
     sys.path.append({str(FOLDER / "a03")!r})
-    sys.modules.pop("os", None)
-    return io.open({SOLUTION!r}).read()
+    try:
+        said = io.open({SOLUTION!r}).read()
+    except OSError as error:
+        said = error
+    vars(builtins).update(before)
+    return str(said)
 """
-    assert "PermissionError" in refused(text)
+    assert "lies outside the folder" in ask(text)
 
 
 def test_its_own_file_can_be_read_and_not_written():
@@ -131,13 +153,13 @@ def f(x):
             seen += [v for v in thing.values() if type(v) is str]
         elif type(thing) in (list, tuple):
             seen += [v for v in thing if type(v) is str]
-        elif hasattr(thing, "__code__"):
+        elif type(thing) is type(f):
             seen.append(f"{thing.__code__.co_filename} {thing.__qualname__}")
     return "\\n".join(sorted(set(seen)))[:3_000_000]
 """
     memory = ask(text)
     assert "tinygpt/classroom/child.py Answers.serve" in memory.replace("\\", "/")
-    for word in ("lessons", "assignments", "tinygpt/ops", "hidden", "the_loss_has_the_right",
+    for word in ("lessons/assignments", "tinygpt/ops", "hidden_tests", "the_loss_has_the_right",
                  "TEMPERATURE", "SMOOTHING"):  # fmt: skip
         assert word not in memory, word
 
@@ -145,47 +167,57 @@ def f(x):
 @pytest.mark.parametrize(
     "way",
     [
-        "os.fork()", "os.system('true')", "subprocess.run(['true'])", "os.execv('/bin/true', ['x'])",
+        "os.fork()", "os.system('true')", "subprocess.run(['true'])",
+        "os.execv('/bin/true', ['x'])",
         "os.posix_spawn('/bin/true', ['x'], {})", "os.popen('true')",
         "multiprocessing.Process(target=print).start()", "socket.socket()",
         "socket.create_connection(('127.0.0.1', 9))", "urllib.request.urlopen('http://127.0.0.1:9')",
         "os.kill(os.getppid(), 9)", "os.killpg(os.getpgid(os.getppid()), 9)",
         "os.kill(os.getpid(), 9)", "ctypes.CDLL(None).fork()", "ctypes.pythonapi.fork()",
-        "np.ctypeslib.load_library('libc', '/lib')", "ctypes.string_at(0)",
-        "__import__('resource').setrlimit(0, (-1, -1))", "os.chdir('/')", "os.setxattr('a.py', 'a', b'')",
+        "np.ctypeslib.ctypes.CDLL('libc.so.6')", "ctypes.string_at(0)",
+        "__import__('resource').setrlimit(0, (-1, -1))", "os.chdir('/')",
+        "os.utime('a.py')",
     ],
 )  # fmt: skip
 def test_no_program_no_network_no_signal(way):
     says = refused(f"def f(x): return str({way})")
-    assert "PermissionError" in says or "cannot be used here" in says or "URLError" in says, says
+    assert is_no(says), says
 
 
 def test_a_thread_does_not_outlive_its_submission_and_the_process_is_gone():
-    text = "def f(x):\n threading.Thread(target=lambda: time.sleep(1e6)).start()\n return os.getpid()"
-    number = ask(text)
+    number = ask(
+        "def f(x):\n"
+        "    threading.Thread(target=lambda: time.sleep(1e6)).start()\n"
+        "    return os.getpid()"
+    )
     with pytest.raises(ProcessLookupError):
         for _ in range(100):
             os.kill(number, 0)
             time.sleep(0.05)
 
 
+def message(text):
+    return struct.pack(">QI", len(text) + 4, len(text)) + text
+
+
 @pytest.mark.parametrize(
     "forged",
     [
-        b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x30\\x00\\x00\\x00\\x2c{"result": ["value", 30.0], "sizes": []}   ',
-        b"softmax 30 of 30\\n",
-        b"\\xff" * 4000,
-        b"\\x00" * 8,
-        b"\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x06\\x00\\x00\\x00\\x02[]",
+        message(b'{"result": ["value", 30.0], "sizes": []}'),
+        b"softmax 30 of 30\n",
+        b"\xff" * 4000,
+        b"\x00" * 8,
+        message(b"[]"),
+        message(b'{"callback": 10, "arguments": 3, "sizes": []}'),
+        message(b"[" * 100_000),
     ],
-    ids=["an answer", "a report", "lengths", "nothing", "no dict"],
+    ids=["an answer", "a report", "lengths", "nothing", "no dict", "no function", "deep"],
 )  # fmt: skip
 def test_who_writes_on_the_pipe_spoils_his_own_answers_alone(forged):
-    raw = forged.decode("unicode_escape").encode("latin-1")
     text = f"""
 def f(x):
     for number in range(3, 20):
-        try: os.write(number, {raw!r})
+        try: os.write(number, {forged!r})
         except OSError: pass
     return 0.0
 """
@@ -197,10 +229,12 @@ def f(x):
             assert "\n" not in finding.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "result",
     [
-        "Endless([1.0])", "EndlessDict()", "Liar()", "[[]] * 3_000_000", "'a' * 10**8", "nested(30)",
+        "Endless([1.0])", "EndlessDict()", "Liar()", "[[]] * 3_000_000", "'a' * 10**8",
+        "nested(30)",
         "nested(900)", "np.array([Liar()], dtype=object)", "2 ** 100_000", "Huge((2,))",
         "{Liar(): 1}", "x for x in [1]",
     ],

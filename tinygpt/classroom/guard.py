@@ -45,27 +45,26 @@ def refuse_the_rest(folder: str, roots: list[str]) -> None:
     heads = tuple(root.replace("\\", "/").rstrip("/") + "/" for root in roots)
     refused, looks, writes = tuple(REFUSED.items()), LOOKS, WRITES
     own = folder.replace("\\", "/") + "/"
-    kind_of, text_is, error = type, str, PermissionError
+    kind_of, len_of, some, text, whole, error = type, len, any, str, int, PermissionError
 
     def may_be_read(path: Any) -> bool:
-        if kind_of(path) is not text_is:  # a number: it was opened before; else a trick
-            return path is None or kind_of(path) is int
+        if kind_of(path) is not text:  # a number: it was opened before; else a trick
+            return path is None or kind_of(path) is whole
         path = path.replace("\\", "/")
         if not path.startswith("/") and path[1:3] != ":/":
             path = own + path
         path += "/"
         if "/../" in path:
             return False
-        for head in heads:  # below Python's library may lie what others have installed
-            if path.startswith(head) and "-packages/" not in path[len(head) :]:
-                return True
-        return False
+        # below Python's library may lie what others have installed
+        return some(path.startswith(head) and "-packages/" not in path[len_of(head) :]
+                    for head in heads)  # fmt: skip
 
     def hook(event: str, given: tuple[Any, ...]) -> None:
         if event in looks:
             if not may_be_read(given[0]):
                 raise error(f"{given[0]!r} lies outside the folder of this program")
-            if event == "open" and kind_of(given[2]) is int and given[2] & writes:
+            if event == "open" and kind_of(given[2]) is whole and given[2] & writes:
                 raise error("files cannot be written here")
             return
         for begin, says in refused:

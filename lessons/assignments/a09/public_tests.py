@@ -110,7 +110,8 @@ def gelu_backward_is_the_slope(student, variant):
             return float((dy * f(x)[0]).sum())
 
         expect_gradient(g, loss, {"x": x}, {"x": dx},
-                        "it is not the gradient of your own gelu: one of the two is wrong")  # fmt: skip
+                        "it is not the gradient of your own gelu: one of the two is "
+                        "wrong")  # fmt: skip
 
 
 def a_silent_block_gives_back_x(student, variant):
@@ -143,7 +144,8 @@ def block_backward_is_the_slope(student, variant):
             return float((dy * f(arrays["x"], refill(p, arrays), H)[0]).sum())
 
         expect_gradient(g, loss, arrays, {"x": dx} | flatten(grads),
-                        "it is not the gradient of your own block: one of the two is wrong")  # fmt: skip
+                        "it is not the gradient of your own block: one of the two is "
+                        "wrong")  # fmt: skip
 
 
 def parameters_are_counted(student, variant):
@@ -187,4 +189,5 @@ def gpt_backward_is_the_slope(student, variant):
             return float((dlogits * f(ids, refill(p, arrays), H)[0]).sum())
 
         expect_gradient(g, loss, arrays, flatten(grads),
-                        "it is not the gradient of your own gpt: one of the two is wrong")  # fmt: skip
+                        "it is not the gradient of your own gpt: one of the two is "
+                        "wrong")  # fmt: skip
