@@ -52,8 +52,8 @@ def build_parser() -> Parser:
         command(
             "release",
             "Write what students get into a new folder.",
-            "It gets stubs, a handout, the public checks and a wheel of this tinygpt, no solution\n"
-            "and no hidden check. Keep the seed: `grade` needs it.",
+            "The folder gets stubs, a handout, the public checks and a wheel of this tinygpt, no\n"
+            "solution and no hidden check. Keep the seed: `grade` needs it.",
             "a03 --out a03 --seed 7",
             "a03 --out a03 --seed 7 --notebook --install tinygpt",
         )
@@ -147,7 +147,9 @@ def _grade(made: argparse.ArgumentParser) -> None:
 
 def _export(made: argparse.ArgumentParser) -> None:
     _name(made)
-    made.add_argument("--to", choices=("nbgrader", "gradescope"), required=True)
+    made.add_argument(
+        "--to", choices=("nbgrader", "gradescope"), required=True, help="the platform"
+    )
     made.add_argument(
         "--out",
         type=Path,
