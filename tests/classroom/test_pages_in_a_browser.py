@@ -15,6 +15,13 @@ pytestmark = pytest.mark.slow
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 REMEDY = "needs pip install '.[browser]' and a browser: apt-get install chromium"
 WIDE = "return np.zeros(1) + " + " + ".join(f"array_number_{i}" for i in range(40))
+WRONG_WHERE_WIDE = """
+slope = cross_entropy_gradient
+
+
+def cross_entropy_gradient(logits, ids):
+    return slope(logits, ids) * (2 if logits.shape[-1] > 4 else 1)
+"""
 LONG = "Annemarie-Wilhelmine_von_und_zu_Hohenlohe-Oehringen_" * 2 + "12345678_assignsubmission_file"
 
 
@@ -34,12 +41,13 @@ def browser():
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """The report of a class: right, the same again, half right, not begun, broken, empty, wide."""
+    """A class: right, the same again, half right, not begun, broken, empty, with wide lines."""
     folder = tmp_path_factory.mktemp("class")
     modules = classes.made(find_assignment("a03"), 7)
     modules["twin"] = modules["right"]
     modules["broken"] = modules["right"].replace("ids):", "ids)")
     modules["empty"] = ""
+    modules["wide"] = modules["right"] + WRONG_WHERE_WIDE
     modules[LONG] = modules["stubs"].replace("raise NotImplementedError  # your code", WIDE)
     for name, module in modules.items():
         (folder / "handed_in" / name).mkdir(parents=True)
@@ -55,7 +63,7 @@ def graded(report):
 
 def pages(report):
     found = [report / "index.html", *sorted((report / "students").iterdir())]
-    assert len(found) == 1 + len(graded(report)) == 8
+    assert len(found) == 1 + len(graded(report)) == 9
     return found
 
 

@@ -200,6 +200,17 @@ def test_a_mistake_is_one_sentence(words, says, desk, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "words",
+    [["release", "a03", "--out", "a03"], ["export", "a03", "--to", "gradescope", "--out", "a03"]],
+)
+def test_a_mistake_is_told_before_a_wheel_is_made(words, desk, monkeypatch):
+    monkeypatch.chdir(desk)
+    monkeypatch.setattr("tinygpt.classroom.wheel.make_wheel", None)
+    with pytest.raises(TinyGPTError, match="a03 exists"):
+        main(words)
+
+
+@pytest.mark.parametrize(
     ("words", "code", "says"),
     [
         (["grade", "a03", "class", "--out", "/proc/grades"], 1, "error: '/proc/grades': No such"),
