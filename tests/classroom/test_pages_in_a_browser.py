@@ -15,12 +15,12 @@ pytestmark = pytest.mark.slow
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 REMEDY = "needs pip install '.[browser]' and a browser: apt-get install chromium"
 WIDE = "return np.zeros(1) + " + " + ".join(f"array_number_{i}" for i in range(40))
-WRONG_WHERE_WIDE = """
+WRONG_WHERE_LARGE = """
 slope = cross_entropy_gradient
 
 
 def cross_entropy_gradient(logits, ids):
-    return slope(logits, ids) * (2 if logits.shape[-1] > 4 else 1)
+    return slope(logits, ids) * (2 if logits.size > 4 else 1)
 """
 LONG = "Annemarie-Wilhelmine_von_und_zu_Hohenlohe-Oehringen_" * 2 + "12345678_assignsubmission_file"
 
@@ -47,7 +47,7 @@ def report(tmp_path_factory):
     modules["twin"] = modules["right"]
     modules["broken"] = modules["right"].replace("ids):", "ids)")
     modules["empty"] = ""
-    modules["wide"] = modules["right"] + WRONG_WHERE_WIDE
+    modules["wide"] = modules["right"] + WRONG_WHERE_LARGE
     modules[LONG] = modules["stubs"].replace("raise NotImplementedError  # your code", WIDE)
     for name, module in modules.items():
         (folder / "handed_in" / name).mkdir(parents=True)

@@ -48,13 +48,13 @@ def test_a_zip_file_in_a_folder_is_read_too(tmp_path):
     assert read(tmp_path / "ann").files == {"a03.py": RIGHT.encode()}
 
 
-def test_a_virtual_environment_in_the_folder_is_not_looked_into(tmp_path):
+def test_what_git_and_a_virtual_environment_put_there_is_not_looked_into(tmp_path):
     (tmp_path / "a03.py").write_text(RIGHT, "utf-8")
-    for name in (".venv", "env"):
-        (tmp_path / name / "lib").mkdir(parents=True)
-        (tmp_path / name / "pyvenv.cfg").write_text("")
-        for i in range(1200):
-            (tmp_path / name / "lib" / f"{i}.py").touch()
+    for name in (".git", "env"):
+        (tmp_path / name / "inside").mkdir(parents=True)
+        for i in range(2001):
+            (tmp_path / name / "inside" / f"{i}.py").touch()
+    (tmp_path / "env" / "pyvenv.cfg").touch()
     assert read(tmp_path).files == {"a03.py": RIGHT.encode()}
 
 
