@@ -68,6 +68,12 @@ def test_a_function_keeps_its_name_and_a_sentence_begins_with_a_capital():
     assert "not run again" not in page
 
 
+def test_the_class_page_counts_who_has_all_points_and_who_has_none():
+    it = graded(*(student(name, checked(name == "ann")) for name in ("ann", "ben", "cem")))
+    page = class_page(it, {"ann": "ann", "ben": "ben", "cem": "cem"})
+    assert "<p>3 submissions, 1.0 of 3 points on average. All points: 1; none: 2.</p>" in page
+
+
 def test_gradescope_shows_no_numbers_of_a_hidden_check():
     (shown,) = gradescope(student("ann", checked(False)))["tests"]
     (hidden,) = gradescope(student("ann", checked(False, hidden=True)))["tests"]

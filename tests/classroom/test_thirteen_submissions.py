@@ -8,6 +8,7 @@ import thirteen
 
 from tinygpt.classroom.__main__ import main
 from tinygpt.classroom.grading import grade_all
+from tinygpt.classroom.kernel import landlock_version
 from tinygpt.classroom.manifest import find_assignment
 from tinygpt.classroom.marking import Marker
 from tinygpt.classroom.submissions import find_submissions
@@ -62,6 +63,15 @@ def test_a_page_a_row_and_a_result_for_gradescope_are_written_for_each(graded):
         assert sum(test["max_score"] for test in results["tests"]) == 30
     index = (report / "index.html").read_text("utf-8")
     assert all(f"students/{name}.html" in index for name in expected)
+
+
+def test_a_system_whose_kernel_does_not_help_is_told(graded, monkeypatch, capsys):
+    folder, _ = graded
+    grade(folder, "--only", "empty")
+    assert "note:" not in capsys.readouterr().err or not landlock_version()
+    monkeypatch.setattr("tinygpt.classroom.kernel.landlock_version", lambda: 0)
+    grade(folder, "--only", "empty")
+    assert capsys.readouterr().err.startswith("note: this system's kernel does not hold")
 
 
 @pytest.mark.slow

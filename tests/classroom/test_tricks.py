@@ -20,8 +20,8 @@ from tinygpt.lesson_checks.candidate import Finding
 
 EVERY_MODULE = (
     "numpy", "math", "builtins", "ctypes", "gc", "io", "linecache", "mmap", "multiprocessing",
-    "os", "pathlib", "pickle", "posixpath", "shutil", "signal", "socket", "subprocess", "sys",
-    "threading", "time", "urllib.request", "urllib",
+    "os", "pathlib", "pickle", "resource", "posixpath", "shutil", "signal", "socket",
+    "subprocess", "sys", "threading", "time", "urllib.request", "urllib",
 )  # fmt: skip
 IMPORTS = "\n".join(f"import {name}" for name in EVERY_MODULE) + "\nimport numpy as np\n"
 SOLUTION = str(FOLDER / "a03" / "solution.py")
@@ -175,7 +175,8 @@ def f(x):
         "os.kill(os.getppid(), 9)", "os.killpg(os.getpgid(os.getppid()), 9)",
         "os.kill(os.getpid(), 9)", "ctypes.CDLL(None).fork()", "ctypes.pythonapi.fork()",
         "np.ctypeslib.ctypes.CDLL('libc.so.6')", "ctypes.string_at(0)",
-        "__import__('resource').setrlimit(0, (-1, -1))", "os.chdir('/')",
+        "resource.setrlimit(0, (-1, -1))", "os.chdir('/')",
+        "resource.prlimit(os.getppid(), 0, (1, 1))",
         "os.utime('a.py')",
     ],
 )  # fmt: skip

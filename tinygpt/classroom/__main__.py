@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from tinygpt.classroom.grading import Grade
     from tinygpt.classroom.manifest import Assignment
 
+NO_KERNEL = (
+    "this system's kernel does not hold submissions, as Linux does from 5.13 on; "
+    "lessons/TEACHING.md says what is withstood without it"
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, then do it."""
@@ -99,6 +104,7 @@ def _export(args: "Namespace") -> int:
 
 def _grade(args: "Namespace") -> int:
     from tinygpt.classroom.grading import class_of, grade_all
+    from tinygpt.classroom.kernel import landlock_version
     from tinygpt.classroom.marking import Marker
     from tinygpt.classroom.reports import earlier_report, replaced, report_folder, write_reports
     from tinygpt.classroom.submissions import find_submissions
@@ -118,6 +124,8 @@ def _grade(args: "Namespace") -> int:
     marker = Marker(assignment, assignment.constants(args.seed), hidden=True)
     report_folder(args.out, args.submissions)  # now, and not after an hour of grading
     jobs = args.jobs if args.jobs is not None else min(len(paths), os.cpu_count() or 1)
+    if not landlock_version():
+        sys.stderr.write(f"note: {NO_KERNEL}\n")
     line = ProgressLine(len(paths), assignment.points)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

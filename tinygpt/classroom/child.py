@@ -265,7 +265,7 @@ def main() -> None:
     for name in settings["allowed"]:
         with contextlib.suppress(ImportError):
             modules.append(importlib.import_module(name))
-    run_watched(int, bool, int)  # it finds what stops a thread while that can still be looked for
+    run_watched(int, bool, int)  # it looks up what stops a thread, while it may
     close_the_library(settings.pop("found"))
     limit(settings)
     roots = guard.readable(settings["folder"], modules)

@@ -28,9 +28,9 @@ _SETUP = """\
 set -euo pipefail
 ROOT="${{AUTOGRADER:-/autograder}}"
 PYTHON=python3
-if ! python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))'; then
-    apt-get -q update && apt-get -q install -y python3.11 python3.11-venv
-    PYTHON=python3.11
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || PYTHON=python3.11
+if ! "$PYTHON" -c 'import ensurepip'; then
+    apt-get -q update && apt-get -q install -y "$PYTHON" "$PYTHON-venv"
 fi
 "$PYTHON" -m venv "$ROOT/venv"
 cd "$ROOT/source" && "$ROOT/venv/bin/pip" install -q {install}

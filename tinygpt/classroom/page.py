@@ -85,13 +85,15 @@ def _check(check: dict[str, Any], problem: str, functions: Iterable[str]) -> str
 def class_page(graded: dict[str, Any], names: dict[str, str]) -> str:
     """What the teacher reads: a row a student, and which checks the class found hard."""
     most, students = graded["points"], graded["students"]
-    mean = sum(student["points"] for student in students) / len(students)
+    points = [student["points"] for student in students]
+    mean = sum(points) / len(points)
     constants = ", ".join(f"{name} {value}" for name, value in graded["constants"].items())
     body = [
         f"<h1>{escape(graded['title'])}</h1>",
         f'<p class="soft">Assignment {escape(graded["assignment"])} · seed {graded["seed"]} · '
         f"{escape(constants)}</p>",
-        f"<p>{len(students)} submissions, {mean:.1f} of {most:g} points on average.</p>",
+        f"<p>{len(students)} submissions, {mean:.1f} of {most:g} points on average. "
+        f"All points: {points.count(most)}; none: {points.count(0)}.</p>",
         '<table class="class"><tr><th>student</th><th class="number">points</th>'
         "<th>to look at</th></tr>",
     ]
