@@ -16,11 +16,11 @@ import pytest
 
 import tinygpt
 from tinygpt.classroom.__main__ import main
-from tinygpt.classroom.manifest import all_assignments, find_assignment
+from tinygpt.classroom.manifest import find_assignment
 
 pytestmark = pytest.mark.slow
 SEED = "4"
-NAMES = [a.name for a in all_assignments() if a.tasks]
+NAMES = ["a03", "a09", "a12"]  # a09 hands a file out beside its own; a12 is given functions
 REMEDY = "needs nbgrader: pip install '.[dev]'"
 ROOT = str(Path(tinygpt.__file__).parents[1])
 
@@ -111,7 +111,8 @@ def machine(tmp_path_factory):
     root = tmp_path_factory.mktemp("gradescope") / "autograder"
     unpack("a03", root, [])
     path = os.pathsep.join([f"{sys.base_prefix}/bin", os.environ["PATH"]])
-    run(["bash", root / "source" / "setup.sh"], root, AUTOGRADER=str(root), PATH=path)
+    as_there = {"AUTOGRADER": str(root), "PATH": path, "PYTHONPATH": ""}
+    run(["bash", root / "source" / "setup.sh"], root, **as_there)
     return root
 
 
@@ -126,7 +127,7 @@ def unpack(name, root, flags):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Gradescope's machines run Linux")
-@pytest.mark.parametrize("name", ["a03", "a09"])  # a09 hands a file out beside its own
+@pytest.mark.parametrize("name", NAMES)
 def test_gradescope_gives_the_points_of_grade(name, machine, tmp_path):
     assignment = find_assignment(name)
     root = machine if name == "a03" else tmp_path / "autograder"
