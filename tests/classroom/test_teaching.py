@@ -2,6 +2,7 @@
 line says no in one sentence."""
 
 import argparse
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -228,3 +229,19 @@ def test_a_mistake_ends_the_command_with_its_code_and_no_traceback(words, code, 
     done = subprocess.run(command, cwd=desk, env=environment, capture_output=True, text=True)
     assert done.returncode == code
     assert says in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_wheel_is_made_without_a_network_or_the_way_is_told(tmp_path, monkeypatch):
+    if int(importlib.metadata.version("setuptools").partition(".")[0]) < 77:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("needs setuptools>=77: .[dev]")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    assert main(["release", "a03", "--out", str(tmp_path / "a03")]) == 0
+    assert len(list((tmp_path / "a03").glob("tinygpt-*.whl"))) == 1
+    monkeypatch.setattr("tinygpt.classroom.wheel._setuptools", lambda: 65)
+    says = (
+        r"\(Could not find a version that satisfies .*setuptools>=77.*pip install 'setuptools>=77'"
+    )
+    with pytest.raises(TinyGPTError, match=says):
+        main(["release", "a03", "--out", str(tmp_path / "again")])

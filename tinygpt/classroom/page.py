@@ -8,8 +8,8 @@ from urllib.parse import quote
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #5c5c5c; --line: #d9d9d9;
   --good: #00704a; --bad: #a83200; --ground: #f5f5f2; }
-@media (prefers-color-scheme: dark) { :root { --ink: #ececec; --paper: #161616; --soft: #a8a8a8;
-  --line: #3d3d3d; --good: #52c79a; --bad: #ff9466; --ground: #222220; } }
+@media screen and (prefers-color-scheme: dark) { :root { --ink: #ececec; --paper: #161616;
+  --soft: #a8a8a8; --line: #3d3d3d; --good: #52c79a; --bad: #ff9466; --ground: #222220; } }
 body { font: 17px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   max-width: 48rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; }
@@ -34,8 +34,8 @@ a { color: inherit; }
 @media (max-width: 40rem) { .class tr { display: grid; grid-template-columns: 1fr auto;
   border-bottom: 1px solid var(--line); } .class th, .class td { border: 0; }
   .class :is(th, td):nth-child(3) { grid-column: 1 / -1; padding-top: 0; } }
-@media print { body { margin: 0; max-width: none; } section { break-inside: avoid; }
-  pre { white-space: pre-wrap; } }
+@media print { :root { color-scheme: light; } body { margin: 0; max-width: none; }
+  section { break-inside: avoid; } pre { white-space: pre-wrap; } }
 """
 
 
