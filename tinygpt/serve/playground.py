@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,7 +28,12 @@ from tinygpt.tokenizers import Tokenizer
 
 ALTERNATIVES = 8  # that the page shows of each token
 FILES = Path(__file__).with_name("page")
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 PUBLIC = "/playground/page/"  # with "/" what needs no key: the page itself, which then asks for it
 HEADERS = {
     "Content-Security-Policy": (
@@ -99,21 +104,20 @@ def playground_router(engine: Engine, model: GPT, tokenizer: Tokenizer, name: st
     files = {path.name: path.read_bytes() for path in FILES.iterdir() if path.suffix in TYPES}
 
     def file(name: str) -> Response:
-        media_type = f"{TYPES[Path(name).suffix]}; charset=utf-8"
-        return Response(files[name], headers=HEADERS | {"Content-Type": media_type})
+        if name not in files:
+            raise HTTPException(404, f"the page has no file {name!r:.60}")
+        return Response(files[name], headers=HEADERS | {"Content-Type": TYPES[Path(name).suffix]})
 
     @router.get("/")
-    def index() -> Response:
+    async def index() -> Response:
         return file("index.html")
 
-    for name_of_file in files:
-
-        @router.get(PUBLIC + name_of_file)
-        def page_file(name: str = name_of_file) -> Response:
-            return file(name)
+    @router.get(PUBLIC + "{name}")
+    async def page_file(name: str) -> Response:
+        return file(name)
 
     @router.get("/playground/model")
-    def facts() -> dict[str, Any]:
+    async def facts() -> dict[str, Any]:
         return {
             "name": name,
             "parameters": parameter_count(config),
