@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 
 import tinygpt
-from tinygpt.config import SamplingConfig
+from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.generation import Generation
 from tinygpt.inspection import attention_maps, expectations, loss_pulls
+from tinygpt.model import GPT
+from tinygpt.tokenizers import ByteTokenizer
 
 pytest.importorskip("fastapi")
 import httpx
@@ -106,7 +108,7 @@ def test_without_a_prompt_the_model_begins_and_the_seed_is_told(spoken):
         spoken, ("POST", "/playground/stream", {"prompt": None, "max_new_tokens": 3})
     )
     start, *tokens, _ = events_of(answer)
-    assert [t["text"] for t in start["start"]["prompt"]] == ["<|endoftext|>"]
+    assert start["start"]["prompt"] == [{"id": tokenizer.eot_id, "text": None, "bytes": ""}]
     sample = continued(spoken, [tokenizer.eot_id], start["start"]["seed"], max_new_tokens=3)
     assert [t["token"]["id"] for t in tokens] == sample.ids
 
@@ -192,10 +194,15 @@ def test_the_page_is_served_with_its_types_and_may_load_nothing_from_elsewhere(s
     assert set(re.findall(r"http://[^\s\"']*", whole)) == {"http://www.w3.org/2000/svg"}
 
 
-def test_a_token_by_itself_has_a_name(spoken):
-    tokenizer = tinygpt.tokenizers.ByteTokenizer()
-    assert [playground.token_text(tokenizer, i) for i in (97, 10, 0xC3, 256)] == [
-        "a", "\n", "⟨c3⟩", "<|endoftext|>"
+def test_part_of_a_character_is_shown_as_bytes(spoken):
+    model = GPT(ModelConfig(vocab_size=257, block_size=8, n_layer=1, n_head=1, n_embd=8))
+    body = {"prompt": "aä\n", "max_new_tokens": 1}
+    (answer,) = answers((model, ByteTokenizer()), ("POST", "/playground/stream", body))
+    faces = [{"id": t["id"], "text": t["text"]} | {"bytes": t.get("bytes")}
+             for t in events_of(answer)[0]["start"]["prompt"]]  # fmt: skip
+    assert faces == [
+        {"id": 97, "text": "a", "bytes": None}, {"id": 195, "text": None, "bytes": "c3"},
+        {"id": 164, "text": None, "bytes": "a4"}, {"id": 10, "text": "\n", "bytes": None},
     ]  # fmt: skip
 
 

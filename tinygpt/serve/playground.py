@@ -185,25 +185,22 @@ def _prompt_ids(tokenizer: Tokenizer, prompt: str | Sequence[int] | None) -> lis
 def _token(tokenizer: Tokenizer, id: int, told: LogProb | None) -> dict[str, Any]:
     """What the page shows of a token: the model's own probability of it, before penalties,
     temperature and filters, and those of the likeliest in its place."""
-    token: dict[str, Any] = {"id": id, "text": token_text(tokenizer, id)}
+    token = _face(tokenizer, id)
     if told is not None:
         token["p"] = math.exp(told.chosen)
-        token["best"] = [
-            {"id": i, "text": token_text(tokenizer, i), "p": math.exp(p)} for i, p in told.best
-        ]
+        token["best"] = [_face(tokenizer, i) | {"p": math.exp(p)} for i, p in told.best]
     return token
 
 
-def token_text(tokenizer: Tokenizer, id: int) -> str:
-    """A token by itself: its text, its bytes where they are but a part of a character, or the name
-    of end-of-text."""
-    if id == tokenizer.eot_id:
-        return "<|endoftext|>"
+def _face(tokenizer: Tokenizer, id: int) -> dict[str, Any]:
+    """A token's id and its text; without one, its bytes in hex: part of a character, or none at
+    all for end-of-text."""
     raw = tokenizer.token_bytes(id)
     try:
-        return raw.decode("utf-8")
+        text = raw.decode("utf-8") if raw else None
     except UnicodeDecodeError:
-        return f"⟨{raw.hex(' ')}⟩"
+        text = None
+    return {"id": id, "text": text} | ({"bytes": raw.hex(" ")} if text is None else {})
 
 
 def event(data: dict[str, Any]) -> str:

@@ -32,13 +32,11 @@ export function python(last) {
     `answer = client.completions.create(\n${named.join("")})\nprint(answer.choices[0].text)`;
 }
 
-export async function copy() {
-  const code = byId("snippet");
+export async function copy(text, status) {
   try {
-    await navigator.clipboard.writeText(code.textContent);
-    byId("copied").textContent = "Copied.";
-  } catch { // no clipboard without https, but for this machine's own pages
-    getSelection().selectAllChildren(code);
-    byId("copied").textContent = "Marked: copy it with Ctrl+C.";
+    await navigator.clipboard.writeText(text);
+    status.textContent = "Copied.";
+  } catch { // there is no clipboard without https, but for this machine's own pages
+    status.textContent = "The browser does not let this page copy: mark the text, and press Ctrl+C.";
   }
 }

@@ -54,7 +54,7 @@ export class Look {
 
   showRow(index) {
     if (this.weights === null) return;
-    const row = this.weights[index], name = ownName(this.text.tokens[index].text);
+    const row = this.weights[index], name = ownName(this.text.tokens[index]);
     this.at = index;
     this.text.showShares(row, index, percent);
     this.text.frame(index);
@@ -113,7 +113,7 @@ export class Look {
     const pulls = answer.pulls.slice(0, index);
     this.text.showShares([...pulls, 0], index - 1, (pull) => `pull ${digits(pull)}`);
     this.text.frame(index);
-    byId("says").replaceChildren("The loss of the framed ", make("b", {}, ownName(token.text)),
+    byId("says").replaceChildren("The loss of the framed ", make("b", {}, ownName(token)),
       `, −ln p = ${digits(answer.loss)} nats, pulls on the tokens before it:`);
     showStrongest("What it pulls on most", this.text.tokens, pulls, digits);
     showScale("pull", digits(Math.max(...pulls)), "0");
@@ -139,7 +139,7 @@ function showStrongest(caption, tokens, values, write) {
     const bar = make("i");
     bar.style.width = `${(100 * values[i]) / most}%`;
     return make("tr", {},
-      make("th", { scope: "row" }, ownName(tokens[i].text), make("span", { class: "quiet" }, ` ${i}`)),
+      make("th", { scope: "row" }, ownName(tokens[i]), make("span", { class: "quiet" }, ` ${i}`)),
       make("td", { "aria-hidden": "true" }, bar),
       make("td", {}, write(values[i])));
   }));

@@ -5,7 +5,7 @@ import { Look } from "./look.js";
 import { ask, BROKEN, events, Problem, sentence, useKey } from "./server.js";
 import { Settings } from "./settings.js";
 import { LEGEND, TokenText } from "./text.js";
-import { byId, count, make } from "./words.js";
+import { byId, count, joined, make } from "./words.js";
 
 const state = {
   facts: null, // of the model
@@ -164,6 +164,7 @@ function undo() {
 function busy(running) {
   byId("stop").disabled = !running;
   byId("more").disabled = running || !text.tokens.length;
+  byId("copy-text").disabled = running || !text.tokens.length;
   byId("undo").disabled = running || !state.before.length;
   for (const radio of document.getElementsByName("lens")) radio.disabled = running || !text.tokens.length;
   byId("paper").setAttribute("aria-busy", running);
@@ -224,7 +225,8 @@ byId("begin").addEventListener("click", () => withModel(() => run(null, [])));
 byId("more").addEventListener("click", () => goOn(text.tokens.length));
 byId("stop").addEventListener("click", stop);
 byId("undo").addEventListener("click", undo);
-byId("copy").addEventListener("click", copy);
+byId("copy").addEventListener("click", () => copy(byId("snippet").textContent, byId("copied")));
+byId("copy-text").addEventListener("click", () => copy(joined(text.tokens), byId("status")));
 byId("keep-seed").addEventListener("click", () => { byId("seed").value = state.last.seed; });
 for (const radio of document.getElementsByName("lens")) radio.addEventListener("change", showLens);
 for (const radio of document.getElementsByName("language")) radio.addEventListener("change", showCode);

@@ -55,11 +55,11 @@ export class TokenText {
   add(token, isNew = false) {
     const button = make("button", {
       type: "button", "data-id": token.id, tabindex: this.buttons.length ? -1 : 0,
-    }, inText(token.text));
-    button.className = ["token", token.by, isNamed(token.text) && "named", isNew && "new"].filter(Boolean).join(" ");
+    }, inText(token));
+    button.className = ["token", token.by, isNamed(token) && "named", isNew && "new"].filter(Boolean).join(" ");
     this.tokens.push(token);
     this.buttons.push(button);
-    this.root.append(button, ...Array.from(token.text.matchAll("\n"), () => make("br")));
+    this.root.append(button, ...(token.text?.match(/\n/g) ?? []).map(() => make("br")));
     this.colour(button, token);
     byId("empty").hidden = true;
   }
@@ -67,7 +67,7 @@ export class TokenText {
   colour(button, token) {
     const by = { prompt: "given", yours: "chosen by you" }[token.by];
     const p = token.p === undefined ? "not predicted" : percent(token.p);
-    button.setAttribute("aria-label", [spoken(token.text), p, by].filter(Boolean).join(", "));
+    button.setAttribute("aria-label", [spoken(token), p, by].filter(Boolean).join(", "));
     if (token.p !== undefined) button.dataset.level = level(token.p);
   }
 
@@ -85,7 +85,7 @@ export class TokenText {
       button.classList.add(i <= last ? "share" : "unread");
       if (i <= last) button.style.setProperty("--share", values[i] / most);
       const said = i <= last ? write(values[i]) : "not read yet";
-      button.setAttribute("aria-label", `${spoken(this.tokens[i].text)}, ${said}`);
+      button.setAttribute("aria-label", `${spoken(this.tokens[i])}, ${said}`);
     });
   }
 
@@ -188,7 +188,7 @@ export class TokenText {
     this.open = index;
     this.frame(index);
     byId("choices-title").replaceChildren(
-      make("b", {}, ownName(token.text)),
+      make("b", {}, ownName(token)),
       token.p === undefined ? "" : ` ${percent(token.p)}, ${(-Math.log2(token.p)).toFixed(1)} bits of surprise`);
     const other = best.some((one) => one.id === token.id) || token.p === undefined ? [] : [token];
     byId("choices-list").replaceChildren(...[...best, ...other].map((one) => this.choice(index, one)));
@@ -204,9 +204,9 @@ export class TokenText {
     bar.style.width = `${100 * one.p}%`;
     const button = make("button", {
       type: "button", class: "choice", "data-id": one.id,
-      "aria-label": `go on with ${spoken(one.text)}, ${percent(one.p)}`,
+      "aria-label": `go on with ${spoken(one)}, ${percent(one.p)}`,
     },
-      make("span", { class: "name" }, ownName(one.text)),
+      make("span", { class: "name" }, ownName(one)),
       make("span", { class: "bar", "aria-hidden": "true" }, bar),
       make("span", { class: "p" }, percent(one.p)));
     if (one.id === this.tokens[index].id) button.setAttribute("aria-current", "true");

@@ -22,24 +22,30 @@ export function digits(x) {
   return x === 0 ? "0" : x < 0.001 || x >= 1000 ? x.toExponential(1) : x.toPrecision(3);
 }
 
-const END = "<|endoftext|>";
-
 /** Whether a token has no text of its own: end-of-text, or bytes that are part of a character. */
-export const isNamed = (text) => text === END || text === "" || /^⟨.+⟩$/.test(text);
+export const isNamed = (token) => token.text === null;
+
+const nameOf = (token) => (token.bytes ? `⟨${token.bytes}⟩` : "end of text");
 
 const visible = (text) => text.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll("\r", "␍");
 
 /** A token in the running text: its blanks are blank. */
-export const inText = (text) => (isNamed(text) ? ownName(text) : visible(text));
+export const inText = (token) => (isNamed(token) ? nameOf(token) : visible(token.text));
 
 /** A token by itself: its blanks are dots. */
-export function ownName(text) {
-  return text === END ? "end of text" : text === "" ? "nothing" : visible(text).replaceAll(" ", "·");
-}
+export const ownName = (token) => inText(token).replaceAll(" ", isNamed(token) ? " " : "·");
 
 /** A token as it is read aloud. */
-export function spoken(text) {
-  if (isNamed(text)) return ownName(text);
-  const words = text.replaceAll("\n", " line end ").trim();
-  return words || (text.length === 1 ? "blank" : `${text.length} blanks`);
+export function spoken(token) {
+  if (isNamed(token)) return nameOf(token);
+  const words = token.text.replaceAll("\n", " line end ").trim();
+  return words || (token.text.length === 1 ? "blank" : `${token.text.length} blanks`);
+}
+
+/** The text that tokens make together, for the clipboard. */
+export function joined(tokens) {
+  const encoder = new TextEncoder();
+  const bytesOf = ({ text, bytes }) =>
+    text === null ? (bytes.match(/\w\w/g) ?? []).map((hex) => parseInt(hex, 16)) : [...encoder.encode(text)];
+  return new TextDecoder().decode(Uint8Array.from(tokens.flatMap(bytesOf)));
 }
