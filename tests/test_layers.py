@@ -30,7 +30,7 @@ ROWS = [
     "parallel",
     "checkpoint convert",
     "sampling decoding speculative generation",
-    "evaluation choices speed",
+    "evaluation choices speed inspection",
     "lesson_checks",
     "classroom",
     "commands progress plot presets run_settings run_state fine_tuning training run_start explain "
