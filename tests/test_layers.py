@@ -31,7 +31,7 @@ ROWS = [
     "parallel",
     "checkpoint convert",
     "sampling decoding speculative generation",
-    "evaluation choices speed",
+    "evaluation choices speed inspection",
     "lesson_checks",
     "classroom",
     "serve",
