@@ -359,7 +359,7 @@ assert done == ["mine"]
 """
 
 
-@pytest.mark.skipif(kernel.landlock_version() < 6, reason="needs Linux 6.12 or newer")
+@pytest.mark.skipif(kernel.landlock_version() < 1, reason="needs Linux 5.13 or newer")
 @pytest.mark.parametrize(
     "way",
     [
