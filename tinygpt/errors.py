@@ -7,7 +7,7 @@ TinyGPTError                what a command line catches, prints as one sentence 
 ├── DataError               text or token files that are missing, empty, too short or damaged
 ├── CheckpointError         a checkpoint that is missing, foreign, damaged or hostile
 ├── BackendError            a device that is not there
-└── AssignmentError         an assignment, a release or a folder of submissions that cannot be used
+└── AssignmentError         an assignment or a submission that cannot be used
 
 Each message says what came, what is needed, and what to do.
 """

@@ -7,17 +7,9 @@ import zipfile
 
 from tinygpt.classroom import source
 
-LONG = 12  # letters: shorter lines (`return y`) say nothing
+LONG = 32  # letters: shorter lines (`return y`) stand in many programs
 # Lines that the lessons and their checks, which are public, have as well
 PUBLIC = {
-    "return result",
-    "V = logits.shape[-1]",
-    "B, T, C = x.shape",
-    "T, D = q.shape[-2:]",
-    "x = logits.copy()",
-    "grad = np.zeros(x.shape)",
-    "for i in np.ndindex(x.shape):",
-    "d = np.zeros(x.shape)",
     "grad[i] = (f(x + d) - f(x - d)) / 2e-5",
     'x = p["wte"][ids] + p["wpe"][: ids.shape[1]]',
     "result = np.full(len(logits), -np.inf)",
@@ -55,7 +47,7 @@ def _hidden_lines(assignment):
         if isinstance(node, ast.FunctionDef) and node.args.args[0].arg == "student":
             yield node.name
             lines = map(str.strip, text.splitlines()[node.lineno : node.end_lineno])
-            yield from (line for line in lines if len(line) > 3 * LONG)
+            yield from (line for line in lines if len(line) > LONG)
 
 
 def texts(name, data):

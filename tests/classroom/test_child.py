@@ -137,6 +137,41 @@ def test_what_goes_wrong_is_a_sentence(text, says):
     assert says in finding(text)
 
 
+def test_honest_work_meets_no_refusal():
+    """What NumPy and Python look up late: random numbers, solvers, submodules, tuples' defaults."""
+    text = """
+import collections, functools, itertools, math, typing
+import numpy as np
+import numpy.testing
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.polynomial import Polynomial
+
+Cache = collections.namedtuple("Cache", "x y", defaults=(2,))
+
+class Layer(typing.NamedTuple):
+    w: np.ndarray
+    scale: float = 1.0
+
+@functools.lru_cache
+def table(n):
+    return np.linalg.inv(np.eye(n) * 2)
+
+def f(x):
+    np.random.default_rng().random(3), np.random.randn(2)
+    np.testing.assert_allclose(table(3).trace(), 1.5)
+    np.linalg.svd(np.ones((3, 3))), np.fft.rfft(np.ones(8)), Polynomial([1, 2])(3)
+    np.einsum("ij,jk->ik", np.ones((2, 2)), np.ones((2, 2)), optimize=True)
+    sliding_window_view(np.arange(4), 2), np.vectorize(math.erf)(np.ones(2))
+    print(np.array_repr(np.ones((2, 2))), f"{math.pi:.2f}", Cache(1), Layer(np.ones(1)))
+    np.set_printoptions(precision=3)
+    try: np.ones(2) @ np.ones(3)
+    except ValueError as error: str(error)
+    return list(itertools.accumulate([x, x]))
+"""
+    allowed = ("numpy", "math", "typing", "functools", "itertools", "collections")
+    assert call(text, allowed=allowed) == [1.0, 2.0]
+
+
 def test_a_file_in_another_encoding_is_told_so():
     with Child({"a.py": "def f(x): return 'ä'".encode("latin-1")}, Limits()) as child:
         says = r"a\.py is not UTF-8 text \(byte 18 is no letter in it\): save it with"

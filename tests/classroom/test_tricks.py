@@ -131,6 +131,60 @@ def f(x):
     assert "lies outside the folder" in ask(text)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "hook.__code__ = (lambda event, given: None).__code__",
+        "hook.__defaults__ = (lambda path: True,) + hook.__defaults__[1:]",
+        "hook.__defaults__[0].__defaults__ = (('/',), '/', (type, str, int, len, any))",
+        "hook.__kwdefaults__ = {}",
+        "[setattr(cell, 'cell_contents', ('/',)) for cell in hook.__closure__ or ()]",
+        "hook.__globals__.clear()",
+        "hook.__defaults__[0].__globals__.update(len=lambda x: 0, any=lambda x: True)",
+        "hook.__builtins__.update(PermissionError=str)",
+    ],
+)
+def test_the_hook_that_is_found_by_the_garbage_collector_cannot_be_turned_off(change):
+    text = f"""
+def f(x):
+    found = [o for o in gc.get_objects() if type(o) is type(f) and o.__code__.co_name == "hook"
+             and "guard" in o.__code__.co_filename]
+    hook, = found
+    said = ""
+    before = dict(vars(builtins))
+    try:
+        {change}
+    except (PermissionError, TypeError, AttributeError) as error:
+        said = str(error)
+    try:
+        said += io.open({SOLUTION!r}).read()
+    except Exception as error:
+        said += str(error)
+    vars(builtins).update(before)
+    return said
+"""
+    assert "lies outside the folder" in ask(text)
+
+
+@pytest.mark.skipif(kernel.landlock_version() < 1, reason="needs Linux 5.13 or newer")
+def test_who_writes_into_memory_gets_round_the_hook_and_stands_before_the_kernel():
+    text = f"""
+def f(x):
+    hook, = [o for o in gc.get_objects() if type(o) is type(f) and o.__code__.co_name == "hook"
+             and "guard" in o.__code__.co_filename]
+    heads, root = hook.__defaults__[0].__defaults__[0], "/"
+    ctypes.memmove(id(heads) + tuple.__basicsize__, (ctypes.c_void_p * 1)(id(root)), 8)
+    gc.disable()
+    found = []
+    for path in ("/etc/passwd", {SOLUTION!r}):
+        try: found.append(io.open(path).read())
+        except PermissionError as error: found.append(str(error))
+    return found
+"""
+    for says in ask(text):
+        assert says.startswith("[Errno 13] Permission denied")
+
+
 def test_its_own_file_can_be_read_and_not_written():
     assert "def f" in ask("def f(x): return io.open('a.py').read()")
     for way in ("io.open('a.py', 'a')", "io.open('b.txt', 'w')", "os.remove('a.py')",
@@ -305,7 +359,7 @@ assert done == ["mine"]
 """
 
 
-@pytest.mark.skipif(kernel.landlock_version() < 6, reason="needs Linux 6.12 or newer")
+@pytest.mark.skipif(kernel.landlock_version() < 1, reason="needs Linux 5.13 or newer")
 @pytest.mark.parametrize(
     "way",
     [

@@ -1,4 +1,4 @@
-"""What Python itself refuses to a submission: an audit hook, which nothing can take away again.
+"""What Python itself refuses to a submission: an audit hook, which cannot be removed.
 
 Python tells such a hook of every file that is opened, by `open` or inside NumPy, of every program,
 connection, foreign function and signal (PEP 578). It is no sandbox: whoever writes into memory goes
@@ -7,8 +7,8 @@ round it. On Linux the kernel stands behind it (`kernel.py`).
 
 import os
 import sys
-from collections.abc import Iterable
-from types import ModuleType
+from collections.abc import Callable, Iterable
+from types import FunctionType, ModuleType
 from typing import Any
 
 REFUSED = {  # the beginning of an event's name, and what is said
@@ -24,7 +24,6 @@ REFUSED = {  # the beginning of an event's name, and what is said
     "sqlite3.": "files cannot be touched here",
     "_winapi.": "no other program can be started here",
 }
-LOOKS = ("open", "os.listdir", "os.scandir")  # may go on, in some folders
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -38,18 +37,25 @@ def readable(folder: str, modules: Iterable[ModuleType]) -> list[str]:
 
 
 def refuse_the_rest(folder: str, roots: list[str]) -> None:
-    """From here on this process reads files in `roots` and does nothing else beyond itself.
-
-    What the hook needs is bound here: it calls no function that a submission could exchange.
-    """
+    """From here on this process reads files in `roots` and does nothing else beyond itself."""
     heads = tuple(root.replace("\\", "/").rstrip("/") + "/" for root in roots)
-    refused, looks, writes = tuple(REFUSED.items()), LOOKS, WRITES
     own = folder.replace("\\", "/") + "/"
-    kind_of, len_of, some, text, whole, error = type, len, any, str, int, PermissionError
+    sys.addaudithook(_hook(heads, own))
 
-    def may_be_read(path: Any) -> bool:
+
+def _hook(heads: tuple[str, ...], own: str) -> Callable[[str, tuple[Any, ...]], None]:
+    """What it needs is bound as defaults, which are immutable: it calls nothing that a submission
+    could exchange, and refuses that its own code and defaults are exchanged."""
+
+    def may_be_read(
+        path: Any,
+        heads: tuple[str, ...] = heads,
+        own: str = own,
+        builtin: tuple[Any, ...] = (type, str, int, len, any),
+    ) -> Any:
+        kind_of, text, number, length, some = builtin
         if kind_of(path) is not text:  # a number: it was opened before; else a trick
-            return path is None or kind_of(path) is whole
+            return path is None or kind_of(path) is number
         path = path.replace("\\", "/")
         if not path.startswith("/") and path[1:3] != ":/":
             path = own + path
@@ -57,18 +63,32 @@ def refuse_the_rest(folder: str, roots: list[str]) -> None:
         if "/../" in path:
             return False
         # below Python's library may lie what others have installed
-        return some(path.startswith(head) and "-packages/" not in path[len_of(head) :]
+        return some(path.startswith(head) and "-packages/" not in path[length(head) :]
                     for head in heads)  # fmt: skip
 
-    def hook(event: str, given: tuple[Any, ...]) -> None:
+    def hook(
+        event: str,
+        given: tuple[Any, ...],
+        may_be_read: Callable[[Any], Any] = may_be_read,
+        refused: tuple[tuple[str, str], ...] = tuple(REFUSED.items()),
+        looks: tuple[str, ...] = ("open", "os.listdir", "os.scandir"),  # may go on, in places
+        writes: int = WRITES,
+        builtin: tuple[Any, ...] = (type, int, PermissionError),
+        this: tuple[Any, ...] = (FunctionType, refuse_the_rest.__code__.co_filename),
+    ) -> None:
+        kind_of, number, error = builtin
         if event in looks:
             if not may_be_read(given[0]):
                 raise error(f"{given[0]!r} lies outside the folder of this program")
-            if event == "open" and kind_of(given[2]) is whole and given[2] & writes:
+            if event == "open" and kind_of(given[2]) is number and given[2] & writes:
                 raise error("files cannot be written here")
             return
+        if event == "object.__setattr__":
+            function, file = this
+            if kind_of(given[0]) is function and given[0].__code__.co_filename == file:
+                raise error("this function cannot be changed")
         for begin, says in refused:
             if event.startswith(begin):
                 raise error(says)
 
-    sys.addaudithook(hook)
+    return hook

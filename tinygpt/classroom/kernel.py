@@ -55,7 +55,7 @@ def refuse_the_rest(roots: Iterable[str]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PARENT_DEATH_SIGNAL, SIGKILL, 0, 0, 0)  # no grader, no submission
     libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
-    _close_files(libc, [*roots, *SYSTEM])
+    _close_files(libc, [*roots, *SYSTEM, f"{sys.base_prefix}/lib"])  # there conda has its MKL
     _close_calls(libc)
 
 
