@@ -16,7 +16,8 @@ from tinygpt.serve.settings import Settings
 from tinygpt.tokenizers import Tokenizer
 
 LONG = 10_000  # characters that take so long to encode that the event loop should not wait
-EVENTS_PER_SECOND = 2_000  # that all streams together are sent; a token's news may wait for it
+EVENTS_PER_SECOND = 1_000  # that all streams together are sent; news of tokens gather meanwhile
+SHORTEST_PAUSE = 0.004  # seconds between two events of a stream, too short for the eye
 
 
 class Service:
@@ -149,7 +150,8 @@ class Service:
                     raise ServerClosing("the server is shutting down; the text ends here")
                 yield progress
                 if progress.finish_reason is None:
-                    await asyncio.sleep(self._open / EVENTS_PER_SECOND)
+                    pause = max(SHORTEST_PAUSE, self._open / EVENTS_PER_SECOND)
+                    await asyncio.sleep(pause)
         finally:
             self._open -= 1
             job.cancel()
