@@ -1,12 +1,13 @@
 """What the API's description (/openapi.json) says of answers: every status that occurs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from tinygpt import __version__
-from tinygpt.serve.schemas import ErrorBody
+from tinygpt.serve.schemas import MOST, ErrorBody
 
 _DESCRIPTION = """A small GPT of one's own, behind OpenAI's protocol.
 
@@ -71,8 +72,20 @@ def _error(description: str) -> dict[str, Any]:
     return {"model": ErrorBody, "description": description}
 
 
-def describe(app: FastAPI, *, needs_key: bool) -> None:
-    """Let the app describe itself, without FastAPI's own shape of errors, which never occurs."""
+def _limit(schema: Any, most: Mapping[str, int]) -> None:
+    """Write down the greatest value of every number that is marked by MOST."""
+    if isinstance(schema, dict):
+        if (limit := schema.pop(MOST, None)) is not None:
+            schema["maximum"] = most[limit]
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            _limit(part, most)
+
+
+def describe(app: FastAPI, *, needs_key: bool, most: Mapping[str, int]) -> None:
+    """Let the app describe itself: with the limits `most` of this model and its settings, and
+    without FastAPI's own shape of errors, which never occurs."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -83,6 +96,7 @@ def describe(app: FastAPI, *, needs_key: bool) -> None:
                 for operation in operations.values():
                     operation["responses"].pop("422", None)
             parts = schema["components"]
+            _limit(parts, most)
             for name in ("HTTPValidationError", "ValidationError"):
                 parts["schemas"].pop(name, None)
             if needs_key:

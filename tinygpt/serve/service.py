@@ -117,17 +117,20 @@ class Service:
             for i in range(n)
         ]
 
-    def begin(self, samples: list[Generation], *, prompt_tokens: int) -> Job:
-        """Hand samples to the engine. Raises ApiError (400) for more than it can ever take at
-        once, QueueFull and ServerClosing."""
+    def check_places(self, texts: int, *, param: str) -> None:
+        """Raise ApiError (400) for more texts than the engine can ever take at once."""
         most = self.settings.capacity
-        if len(samples) > most:
+        if texts > most:
             raise ApiError(
                 400,
-                f"the request asks for {len(samples)} texts and this server takes {most} at a "
-                "time; ask for fewer",
+                f"the request asks for {texts} texts and this server takes {most} at a time; ask "
+                "for fewer",
                 code="too_many_texts",
+                param=param,
             )
+
+    def begin(self, samples: list[Generation], *, prompt_tokens: int) -> Job:
+        """Hand samples to the engine. Raises QueueFull and ServerClosing."""
         job = self.engine.submit(samples)
         self.metrics.prompt_tokens.inc(prompt_tokens)
         return job
