@@ -18,11 +18,11 @@ def quiet(caplog):
     caplog.set_level(logging.ERROR, "asyncio")
 
 
-def asked(model, tokenizer, body, path="/generate"):
+def asked(model, tokenizer, body, path="/generate", **settings):
     """The answer of an app with this model and tokenizer."""
 
     async def ask():
-        app = create_app(read_settings(), model, tokenizer, "small")
+        app = create_app(read_settings(**settings), model, tokenizer, "small")
         async with (
             app.router.lifespan_context(app),
             httpx.AsyncClient(
@@ -38,10 +38,11 @@ class Broken:
     """A tokenizer that fails where this is looked up."""
 
     def __init__(self, name):
-        self._name = name
+        self._name, self.lookups = name, 0
 
     def __getattr__(self, name):
         if name == self._name:
+            self.lookups += 1
             raise RuntimeError("a secret of the inside")
         return getattr(BYTES, name)
 
@@ -60,6 +61,13 @@ def test_a_failure_in_the_middle_ends_the_text_with_an_error(quiet, stream):
     assert answer.status_code == (200 if stream else 500)
     assert "internal_error" in answer.text and "[DONE]" not in answer.text
     assert "secret" not in answer.text
+
+
+def test_of_a_request_that_failed_nothing_more_is_drawn(quiet):
+    tokenizer = Broken("token_bytes")
+    body = {"prompt": [97], "n": 128}
+    assert asked(small_model(), tokenizer, body, "/v1/completions", batch_size=1).status_code == 500
+    assert 1 <= tokenizer.lookups < 64  # the next may have begun before the first was known
 
 
 def test_a_model_whose_training_diverged_is_said_so():

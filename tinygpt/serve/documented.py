@@ -32,13 +32,9 @@ def answers(
     key: bool = True,
     body: bool = True,
     closing: bool = False,
-    media_type: str | None = None,
 ) -> Responses:
     """The answers of an endpoint that does not draw: 200 with this model, and the refusals."""
-    said: dict[str, Any] = {"model": model}
-    if media_type is not None:
-        said = {"content": {media_type: {"schema": {"type": "string"}}}, "description": "Text"}
-    told: Responses = {200: said}
+    told: Responses = {200: {"model": model}}
     if body:
         told |= {
             400: _error("The body is not what it must be"),
@@ -49,6 +45,13 @@ def answers(
     if closing:
         told[503] = _error("The server is shutting down")
     return dict(sorted(told.items(), key=lambda item: int(item[0])))
+
+
+def text_answers() -> Responses:
+    """The answers of an endpoint that says plain text, which only lacking a key is refused."""
+    schema = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
+    refusal = {"content": {"application/json": {"schema": schema}}}
+    return {401: refusal | {"description": "The key is missing, or wrong"}}
 
 
 def event_answers(model: Any) -> Responses:

@@ -138,8 +138,7 @@ class Service:
     async def follow(self, job: Job) -> AsyncIterator[Progress]:
         """A job's progress, not more often than all the server's readers together can be told.
 
-        Frees the job's places when nobody reads on. Raises ServerClosing when the server ended a
-        text, and what the model raised.
+        Raises ServerClosing when the server ended a text, and what the model raised.
         """
         began = time.perf_counter()
         first = None
@@ -157,6 +156,5 @@ class Service:
                     await asyncio.sleep(pause)
         finally:
             self._open -= 1
-            job.cancel()
             now = time.perf_counter()
             self.metrics.ended(job.samples, now - (now if first is None else first))
