@@ -54,6 +54,12 @@ def test_the_first_byte_of_a_character_is_a_token_without_text():
     assert shown_tokens(sample, 2, 1) == 2 and shown_tokens(sample, 3, 2) == 3
 
 
+def test_an_end_of_text_that_ends_nothing_is_told():
+    sample = saying([97, 256])
+    sample.finish("length")
+    assert shown_tokens(sample, 2, len(sample.text)) == 2
+
+
 def test_names_of_tokens():
     assert [token_text(BYTES, i) for i in (97, 10, 256, 0xC3)] == [
         "a", "\n", "<|endoftext|>", "bytes:\\xc3"
