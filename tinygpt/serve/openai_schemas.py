@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from tinygpt.serve.schemas import Body, Ids, Part, Text
+from tinygpt.serve.schemas import MOST, STOP, Body, Ids, Part, Stop, Text
 
 MOST_CHOICES = 128  # `n`, as OpenAI has it
 _NOT_HERE = "empty or left out: this server cannot do that"
@@ -40,9 +40,7 @@ class _Sampling(Body):
     n: int | None = Field(
         None, ge=1, le=MOST_CHOICES, description=f"a whole number from 1 to {MOST_CHOICES}"
     )
-    stop: Text | Annotated[list[Text], Field(max_length=4)] | None = Field(
-        None, description="a text, or a list of up to 4, none empty"
-    )
+    stop: Stop = Field(None, description=STOP)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="a whole number of 64 bits")
     presence_penalty: float | None = Field(
         None, ge=-2, le=2, description="a number from -2 to 2 (0 is off)"
@@ -68,8 +66,8 @@ class _Sampling(Body):
     service_tier: Any = Field(None, description=_IGNORED)
 
 
-Prompts = Annotated[list[Text], Field(min_length=1)]
-IdPrompts = Annotated[list[Ids], Field(min_length=1)]
+Prompts = Annotated[list[Text], Field(min_length=1, fail_fast=True)]
+IdPrompts = Annotated[list[Ids], Field(min_length=1, fail_fast=True)]
 
 
 class CompletionBody(_Sampling):
@@ -81,8 +79,9 @@ class CompletionBody(_Sampling):
         "list of such lists",
     )
     max_tokens: int | None = Field(
-        None, ge=0, lt=2**31, description="a whole number of at least 0 (default 16)"
-    )
+        None, ge=0, lt=2**31, description="a whole number of at least 0 (default 16)",
+        json_schema_extra={MOST: "context"},
+    )  # fmt: skip
     echo: bool | None = Field(None, description="true or false")
     logprobs: int | None = Field(None, ge=0, le=5, description="a whole number from 0 to 5")
     best_of: int | None = Field(
@@ -103,7 +102,7 @@ class Message(Part):
     """What somebody said; `name` and `refusal` are accepted and not shown to the model."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
+    content: str | Annotated[list[TextPart], Field(fail_fast=True)]
     name: str | None = None
     refusal: None = None
 
@@ -117,16 +116,20 @@ class ResponseFormat(Part):
 class ChatBody(_Sampling):
     """POST /v1/chat/completions."""
 
-    messages: Annotated[list[Message], Field(min_length=1)] = Field(
+    messages: list[Message] = Field(
+        min_length=1,
+        fail_fast=True,
         description="a list of at least one message with a role (system, developer, user or "
-        "assistant) and a content (a text, or a list of text parts)"
+        "assistant) and a content (a text, or a list of text parts)",
     )
     max_tokens: int | None = Field(
-        None, ge=1, lt=2**31, description="a whole number of at least 1 (default: what fits)"
-    )
+        None, ge=1, lt=2**31, description="a whole number of at least 1 (default: what fits)",
+        json_schema_extra={MOST: "context"},
+    )  # fmt: skip
     max_completion_tokens: int | None = Field(
-        None, ge=1, lt=2**31, description="a whole number of at least 1, as max_tokens"
-    )
+        None, ge=1, lt=2**31, description="a whole number of at least 1, as max_tokens",
+        json_schema_extra={MOST: "context"},
+    )  # fmt: skip
     logprobs: bool | None = Field(None, description="true or false")
     top_logprobs: int | None = Field(
         None, ge=0, le=20, description="a whole number from 0 to 20, and only with logprobs"
@@ -139,7 +142,9 @@ class ChatBody(_Sampling):
     response_format: ResponseFormat | None = Field(
         None, description='{"type": "text"}, or left out: the model promises no other form'
     )
-    modalities: list[Literal["text"]] | None = Field(None, description='["text"], or left out')
+    modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = Field(
+        None, description='["text"], or left out'
+    )
     audio: None = Field(None, description=_NOT_HERE)
     prediction: None = Field(None, description=_NOT_HERE)
     web_search_options: None = Field(None, description=_NOT_HERE)
