@@ -1,8 +1,8 @@
 """A server of the playground alone, with the shipped model: python playground_app.py PORT [KEY]"""
 
+import asyncio
 import sys
 from contextlib import asynccontextmanager
-import asyncio
 
 import uvicorn
 from fastapi import FastAPI, Request

@@ -1,5 +1,8 @@
 /** The text as a row of buttons, one for each token, and the box of what else might stand there.
  *
+ * The buttons are spans, for lines of text cannot break within real buttons. The blank that a token
+ * begins with stands before its button, so that words are coloured and not the gaps between them.
+ *
  * All tokens together are one stop of the Tab key: arrows move among them, Enter opens, Escape
  * closes. Pointing at a token opens its box too, which stays while the pointer is in it.
  */
@@ -12,6 +15,9 @@ const OPEN_AFTER = 120, CLOSE_AFTER = 300; // milliseconds of pointing
 const level = (p) => LEVELS.filter((bound) => p < bound).length;
 
 export const LEGEND = ["90 % or more", "50 to 90 %", "10 to 50 %", "1 to 10 %", "below 1 %"];
+
+/** Where a token stands; of one that is cut at the end of a line, the last part. */
+const placeOf = (button) => [...button.getClientRects()].at(-1);
 
 export class TokenText {
   /** `on`: what the page does when a token is reached (arrows or pointer), chosen (Enter or click:
@@ -53,13 +59,14 @@ export class TokenText {
   }
 
   add(token, isNew = false) {
-    const button = make("button", {
-      type: "button", "data-id": token.id, tabindex: this.buttons.length ? -1 : 0,
-    }, inText(token));
+    const shown = inText(token), gap = isNamed(token) ? "" : shown.match(/^ *(?=[^ ])/)?.[0] ?? "";
+    const button = make("span", {
+      role: "button", "data-id": token.id, tabindex: this.buttons.length ? -1 : 0,
+    }, shown.slice(gap.length));
     button.className = ["token", token.by, isNamed(token) && "named", isNew && "new"].filter(Boolean).join(" ");
     this.tokens.push(token);
     this.buttons.push(button);
-    this.root.append(button, ...(token.text?.match(/\n/g) ?? []).map(() => make("br")));
+    this.root.append(gap, button, ...(token.text?.match(/\n/g) ?? []).map(() => make("br")));
     this.colour(button, token);
     byId("empty").hidden = true;
   }
@@ -114,10 +121,15 @@ export class TokenText {
 
   reach(index) {
     if (index < 0) return;
+    this.go(index);
+    this.on.reach(index);
+  }
+
+  /** Make it the one that Tab reaches. */
+  go(index) {
     this.buttons[this.at]?.setAttribute("tabindex", -1);
     this.at = index;
     this.buttons[index].setAttribute("tabindex", 0);
-    this.on.reach(index);
   }
 
   focus(index) {
@@ -133,6 +145,9 @@ export class TokenText {
       event.preventDefault();
       this.close();
       this.focus(move());
+    } else if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      if (this.choose(this.at)) this.box.querySelector("button")?.focus();
     } else if (event.key === "Escape" && this.open !== null) {
       event.stopPropagation();
       this.close();
@@ -141,7 +156,7 @@ export class TokenText {
 
   /** The nearest token of the line above (-1) or below (1). */
   lineFrom(direction) {
-    const box = (i) => this.buttons[i].getBoundingClientRect();
+    const box = (i) => placeOf(this.buttons[i]);
     const here = box(this.at), middle = here.left + here.width / 2;
     let best = this.at, line = null, apart = Infinity;
     for (let i = this.at + direction; i >= 0 && i < this.buttons.length; i += direction) {
@@ -161,10 +176,15 @@ export class TokenText {
     const index = this.indexOf(event.target);
     if (index < 0) return;
     this.reach(index);
-    if (!this.on.choose(index)) return;
+    this.choose(index);
+  }
+
+  /** Whether that opened its box. */
+  choose(index) {
     clearTimeout(this.timer);
-    this.openAt(index);
-    if (event.detail === 0) this.box.querySelector("button")?.focus(); // by keyboard
+    const opens = this.on.choose(index);
+    if (opens) this.openAt(index);
+    return opens;
   }
 
   point(event) {
@@ -219,7 +239,7 @@ export class TokenText {
 
   /** Below the token, or above it where there is more room; always within the text's width. */
   place(button) {
-    const paper = this.box.parentElement.getBoundingClientRect(), token = button.getBoundingClientRect();
+    const paper = this.box.parentElement.getBoundingClientRect(), token = placeOf(button);
     const { offsetWidth: width, offsetHeight: height } = this.box;
     const above = token.bottom + height + 8 > window.innerHeight && token.top - height - 8 > 0;
     const top = above ? token.top - height - 6 : token.bottom + 6;
