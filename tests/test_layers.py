@@ -35,8 +35,8 @@ ROWS = [
     "classroom",
     "commands progress plot presets run_settings run_state fine_tuning training run_start explain "
     "proofs display interactive regression train generate_flags generate evaluate tokenize prove "
-    "bench_report bench data.__main__ checkpoint.__main__ convert.__main__ "
-    "classroom.__main__",
+    "bench_report bench serve data.__main__ checkpoint.__main__ convert.__main__ "
+    "classroom.__main__ serve.__main__",
 ]
 PLACE = {name: (r, c) for r, row in enumerate(ROWS) for c, name in enumerate(row.split())}
 FILES = sorted(

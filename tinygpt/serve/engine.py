@@ -135,6 +135,11 @@ class Engine:
         """Samples, and functions to call, that wait for their turn."""
         return len(self._queue) + len(self._calls)
 
+    @property
+    def closing(self) -> bool:
+        """Whether nothing new is taken any more."""
+        return self._closing
+
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to work for this event loop."""
         self._loop = loop
