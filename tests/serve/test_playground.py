@@ -13,6 +13,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -21,15 +22,11 @@ from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.generation import Generation
 from tinygpt.inspection import attention_maps, expectations, loss_pulls
 from tinygpt.model import GPT
+from tinygpt.serve import playground
+from tinygpt.serve.app import create_app
+from tinygpt.serve.settings import Settings
 from tinygpt.tokenizers import ByteTokenizer
 
-pytest.importorskip("fastapi")
-import httpx
-from playground_app import create_app
-
-from tinygpt.serve import playground
-
-HERE = Path(__file__).resolve().parent
 PAGE = playground.FILES
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 REMEDY = "needs pip install '.[browser]' and a browser: apt-get install chromium"
@@ -54,12 +51,15 @@ def continued(spoken, ids, seed=SEED, **settings):
 # ---- what the router answers
 
 
-def answers(spoken, *questions, **sizes):
-    """The responses to (method, path, body), one after the other, of one app."""
+def answers(spoken, *questions, running=(), **settings):
+    """The responses to (method, path, body), one after the other, of one app that is also busy with
+    the samples `running`."""
 
     async def ask():
-        app = create_app(*spoken, **sizes)
+        app = create_app(Settings(grace_seconds=0, **settings), *spoken, "tales")
         async with app.router.lifespan_context(app):
+            if running:
+                app.state.engine.submit(running)
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
                 return [await client.request(m, path, json=body) for m, path, body in questions]
@@ -69,7 +69,9 @@ def answers(spoken, *questions, **sizes):
 
 def events_of(response):
     assert response.headers["content-type"].startswith("text/event-stream")
-    return [json.loads(part.removeprefix("data: ")) for part in response.text.split("\n\n") if part]
+    *events, done, nothing = response.text.split("\n\n")
+    assert (done, nothing) == ("data: [DONE]", "")
+    return [json.loads(event.removeprefix("data: ")) for event in events]
 
 
 def test_a_stream_says_what_the_library_says(spoken):
@@ -140,25 +142,32 @@ def test_attention_and_pulls_are_the_librarys(spoken):
 LONG = [5] * 241
 
 
+ONE = {"ids": [1], "layer": 0, "head": 0}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "says"),
     [
-        ("stream", {"prompt": LONG}, "the text has 241 tokens and the model reads 240; make it at "
-         "least 2 shorter"),
+        ("stream", {"prompt": LONG}, "has 241 tokens and the model reads 240; make it at least 2"),
         ("stream", {"prompt": LONG[1:]}, "at least 1 shorter, so that there is room to go on"),
-        ("stream", {"prompt": ""}, "the prompt is empty; give at least one character"),
-        ("stream", {"prompt": []}, "the prompt is empty; give at least one token"),
-        ("stream", {"prompt": [99999]}, "token id 99999 and the model knows 0 to 2047"),
-        ("stream", {"prompt": "a", "temperature": -1}, "temperature is -1.0; it must be 0"),
-        ("stream", {"prompt": "a", "top_k": 0}, "top_k is 0; it must be at least 1"),
-        ("attention", {"ids": LONG, "layer": 0, "head": 0}, "241 tokens and block_size is 240; sh"),
-        ("attention", {"ids": [1], "layer": 4, "head": 0}, "layer is 4 and the model has 4; choose"),
-        ("attention", {"ids": [1], "layer": 0, "head": 7}, "head is 7 and a layer has 7; choose fr"),
-        ("attention", {"ids": [], "layer": 0, "head": 0}, "give whole numbers"),
+        ("stream", {"prompt": ""}, "prompt must be a text of at least one character"),
+        ("stream", {"prompt": []}, "prompt is []; prompt must be a text of at least one"),
+        ("stream", {"prompt": [99999]}, "no token id 99999; the model knows 0 to 2047"),
+        (
+            "stream",
+            {"prompt": "a", "temperature": -1},
+            "temperature must be a number of at least 0",
+        ),
+        ("stream", {"prompt": "a", "top_k": 0}, "top_k must be a whole number of at least 1"),
+        ("attention", ONE | {"ids": LONG}, "241 tokens and block_size is 240; shorten it"),
+        ("attention", ONE | {"layer": 4}, "layer is 4 and the model has 4; choose from 0 to 3"),
+        ("attention", ONE | {"head": 7}, "head is 7 and a layer has 7; choose from 0 to 6"),
+        ("attention", ONE | {"ids": []}, "ids must be a list of the text's token ids, of at least"),
         ("pulls", {"ids": [1, 2], "position": 0}, "the first token is not predicted"),
         ("pulls", {"ids": LONG, "position": 3}, "241 tokens and block_size is 240; shorten it"),
+        ("pulls", {"ids": [1, 5000], "position": 1}, "token id 5000 is outside the vocabulary"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_is_refused_in_a_sentence(spoken, path, body, says):
     (answer,) = answers(spoken, ("POST", f"/playground/{path}", body))
     assert answer.status_code == 400
@@ -166,8 +175,10 @@ def test_what_cannot_be_is_refused_in_a_sentence(spoken, path, body, says):
 
 
 def test_a_full_queue_is_told_before_the_stream_begins(spoken):
-    body = {"prompt": PROMPT}
-    (answer,) = answers(spoken, ("POST", "/playground/stream", body), batch_size=0, queue_size=0)
+    endless = SamplingConfig(max_new_tokens=10**6, eos_id=-1)
+    one = Generation(*spoken, PROMPT, endless, seed=0)
+    question = ("POST", "/playground/stream", {"prompt": PROMPT})
+    (answer,) = answers(spoken, question, running=[one], batch_size=1, queue_size=0)
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
 
 
@@ -235,17 +246,18 @@ def browser():
 class Server:
     """A process that serves the shipped model, and the page."""
 
-    def __init__(self, *key):
+    def __init__(self, **environment):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"
-        self.key = key
+        self.environment = environment
         self.start()
 
     def start(self):
-        command = [sys.executable, HERE / "playground_app.py", str(self.port), *self.key]
-        self.process = subprocess.Popen(command)
+        command = [sys.executable, "-m", "tinygpt.serve", "--port", str(self.port)]
+        environment = os.environ | {"TINYGPT_LOG_LEVEL": "warning"} | self.environment
+        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         for _ in range(600):
             try:
                 with urllib.request.urlopen(self.url, timeout=5):
@@ -480,6 +492,33 @@ def test_the_backward_pass_shows_what_a_tokens_loss_pulls_on(server, visit, spok
 
 
 @pytest.mark.slow
+def test_the_code_draws_the_same_text(server, visit, spoken):
+    """What the page writes for the shell and for Python, run."""
+    _, tokenizer = spoken
+    page, prompt = visit(server), 'The fox\'s "hat" is $5,\nand so'
+    generate(page, prompt=prompt, temperature=1.2, **{"top-k": 50, "repetition penalty": 1.1})
+    page.locator("#code summary").click()
+    settings = {"temperature": 1.2, "top_k": 50, "repetition_penalty": 1.1, "max_new_tokens": 20}
+    ids = tokenizer.encode(prompt)
+    expected = continued(spoken, ids, **settings)
+
+    def answer():
+        shell = subprocess.run(["bash", "-c", page.text_content("#snippet")],
+                               capture_output=True, text=True, timeout=60, check=True)  # fmt: skip
+        return json.loads(shell.stdout)["choices"][0]["text"]
+
+    assert answer() == expected.text
+    page.get_by_text("Python", exact=True).click()
+    done = subprocess.run([sys.executable, "-c", page.text_content("#snippet")],
+                          capture_output=True, text=True, timeout=60)  # fmt: skip
+    assert done.stdout == expected.text + "\n", done.stderr
+    press(page, "Go on")  # from token ids
+    wait_until_ended(page)
+    page.get_by_text("curl", exact=True).click()
+    assert answer() == continued(spoken, [*ids, *expected.ids], **settings).text
+
+
+@pytest.mark.slow
 def test_stop_ends_the_text_where_it_is(server, visit):
     page = visit(server)
     move(page, "length", 220)
@@ -549,7 +588,7 @@ def test_what_is_wrong_is_said_with_what_to_do(visit):
 
 @pytest.mark.slow
 def test_a_server_with_a_key_is_asked_with_it(visit):
-    server = Server("sesame")
+    server = Server(TINYGPT_API_KEY="sesame")
     try:
         page = visit(server, may_complain=True)
         key = page.get_by_label("This server asks for a key")

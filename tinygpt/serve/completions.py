@@ -131,7 +131,10 @@ async def _read(service: Service, body: CompletionBody, ids: list[int]) -> list[
     """What the model thought of an echoed prompt, if that is asked for; nothing of its start."""
     if not body.echo or body.logprobs is None:
         return []
-    return [None, *await service.engine.run(partial(expectations, service.model, ids, body.logprobs))]
+    return [
+        None,
+        *await service.engine.run(partial(expectations, service.model, ids, body.logprobs)),
+    ]
 
 
 class _Choice:

@@ -1,6 +1,6 @@
 """What the server answers when it says no: one shape, the one that OpenAI's clients know.
 
-    {"error": {"message": …, "type": …, "param": …, "code": …}}
+{"error": {"message": …, "type": …, "param": …, "code": …}}
 """
 
 import json
@@ -147,7 +147,9 @@ def _of_http(error: HTTPException, request: Request) -> ApiError:
         message = f"{path} does not answer {method}; use {allowed}"
         return ApiError(405, message, code="method_not_allowed", headers=error.headers)
     if error.status_code == 400:  # FastAPI's word for JSON that Python's parser gave up on
-        message = f"the body cannot be read: it is nested too deeply, or a number is too long; {_JSON}"
+        message = (
+            f"the body cannot be read: it is nested too deeply, or a number is too long; {_JSON}"
+        )
         return ApiError(400, message, code="invalid_body")
     code = "not_found" if error.status_code == 404 else f"http_{error.status_code}"
     return ApiError(error.status_code, error.detail, code=code, headers=error.headers)

@@ -43,9 +43,7 @@ class _Sampling(Body):
     stop: Text | Annotated[list[Text], Field(max_length=4)] | None = Field(
         None, description="a text, or a list of up to 4, none empty"
     )
-    seed: int | None = Field(
-        None, ge=-(2**63), lt=2**63, description="a whole number of 64 bits"
-    )
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="a whole number of 64 bits")
     presence_penalty: float | None = Field(
         None, ge=-2, le=2, description="a number from -2 to 2 (0 is off)"
     )
@@ -60,9 +58,7 @@ class _Sampling(Body):
     # further settings of tinygpt's, which OpenAI's protocol does not have
     top_k: int | None = Field(None, ge=1, lt=2**31, description="a whole number of at least 1")
     min_p: float | None = Field(None, ge=0, le=1, description="a number from 0 (off) to 1")
-    repetition_penalty: float | None = Field(
-        None, gt=0, description="a number above 0 (1 is off)"
-    )
+    repetition_penalty: float | None = Field(None, gt=0, description="a number above 0 (1 is off)")
 
     logit_bias: EmptyObject | None = Field(None, description=_NOT_HERE)
 

@@ -41,9 +41,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         1 << 20, ge=1024, le=1 << 30, description="bytes of a request, from 1024"
     )
-    max_prompt_tokens: int = Field(
-        8192, ge=1, le=1 << 20, description="tokens of a prompt, from 1"
-    )
+    max_prompt_tokens: int = Field(8192, ge=1, le=1 << 20, description="tokens of a prompt, from 1")
     max_new_tokens: int = Field(4096, ge=1, le=10**6, description="tokens of one answer, from 1")
     grace_seconds: float = Field(
         10.0, ge=0, le=3600, description="seconds that texts may still take when the server stops"

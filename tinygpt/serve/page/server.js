@@ -80,7 +80,7 @@ export async function* events(path, body, signal) {
     const parts = (rest + piece.value).split("\n\n");
     rest = parts.pop();
     for (const part of parts) {
-      if (part.startsWith("data: ")) yield JSON.parse(part.slice(6));
+      if (part.startsWith("data: {")) yield JSON.parse(part.slice(6)); // the last is [DONE]
     }
   }
 }
