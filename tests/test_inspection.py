@@ -136,7 +136,7 @@ def test_the_attention_of_int8_weights_is_shown_and_their_pulls_are_refused():
     packed = quantised(order_one(dtype=np.float32))
     got = attention_maps(packed, IDS, 1)
     assert np.abs(got - attention_maps(order_one(), IDS, 1)).max() < 0.1
-    with pytest.raises(ConfigError, match="packed for speed and have no backward pass; load the"):
+    with pytest.raises(ConfigError, match="packed for speed and have no backward pass; load the "):
         loss_pulls(packed, IDS, 3)
 
 

@@ -86,8 +86,8 @@ def loss_pulls(model: GPT, ids: Sequence[int], position: int) -> tuple[float, Ar
         )
     if isinstance(model.params["wte"], Rows):
         raise ConfigError(
-            "the weights are packed for speed and have no backward pass; load the model unpacked "
-            "(not as int8)"
+            "the weights are packed for speed and have no backward pass; load the model with dtype "
+            "float32"
         )
     model.check_ids(np.array([ids]))
     config, xp, p = model.config, model.xp, model.params
