@@ -285,7 +285,9 @@ def chatterbox(tmp_path_factory):
     """A model that says nothing of sense, but a thousand tokens of it, in no less than seconds."""
     path = tmp_path_factory.mktemp("model") / "chatterbox.h5"
     config = ModelConfig(vocab_size=257, block_size=1024, n_layer=4, n_head=8, n_embd=512)
-    save_checkpoint(path, config=config, flat=GPT(config).flat, tokenizer=ByteTokenizer(), state={})
+    model = GPT(config)
+    model.params["lnf"]["b"][...], model.params["wte"][256] = 1, -1  # end-of-text: never
+    save_checkpoint(path, config=config, flat=model.flat, tokenizer=ByteTokenizer(), state={})
     return str(path)
 
 
