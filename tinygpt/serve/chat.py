@@ -5,7 +5,7 @@ The messages are written down as one text, by one of two templates (TINYGPT_CHAT
     plain   the contents, one below the other; the answer goes on from the last. For a model that
             has read plain texts, like the shipped one: its prompt is what was said, to the letter.
     roles   "System: …", "User: …", "Assistant: …", a line each, then "Assistant:"; the answer ends
-            where the model would speak for the user. For a model that has read dialogues so written.
+            where the model would speak for the user. For a model that has read such dialogues.
 """
 
 import json

@@ -35,7 +35,7 @@ class ServerClosing(TinyGPTError):
 class Progress(NamedTuple):
     """How far sample `index` of a job has come: its ids[:tokens] and text[:chars] are certain."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # which hides the method of every tuple
     tokens: int
     chars: int
     finish_reason: FinishReason | None

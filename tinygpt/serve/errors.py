@@ -95,8 +95,12 @@ def refusal(schema: type[BaseModel], data: object, error: ValidationError) -> Ap
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     path, value, missing = _place(data, first["loc"], first["type"] == "missing")
     if not path:
-        kind = "JSON, but no object" if isinstance(data, list | str | int | float) else "not JSON"
-        return ApiError(400, f"the body is {kind}; {_JSON}", code="invalid_body")
+        what = "is JSON, but no object"
+        if isinstance(data, bytes):
+            what = "is not declared to be JSON"
+        elif isinstance(data, dict):
+            what = "has a name that is no text, half a UTF-16 character"
+        return ApiError(400, f"the body {what}; {_JSON}", code="invalid_body")
     top = str(first["loc"][0])
     if first["type"] == "extra_forbidden":
         known = ", ".join(schema.model_fields) if path == top else "those in the API's description"
@@ -104,10 +108,11 @@ def refusal(schema: type[BaseModel], data: object, error: ValidationError) -> Ap
         return ApiError(400, message, code="unknown_parameter", param=path)
     field = schema.model_fields.get(top)
     wanted = field.description if field is not None else None
+    name = "it" if path == top else top
     if missing:
-        message, code = f"{path} is missing; {top} must be {wanted}", "missing_parameter"
+        message, code = f"{path} is missing; {name} must be {wanted}", "missing_parameter"
     else:
-        message, code = f"{path} is {reprlib.repr(value)}; {top} must be {wanted}", "invalid_value"
+        message, code = f"{path} is {reprlib.repr(value)}; {name} must be {wanted}", "invalid_value"
     return ApiError(400, message, code=code, param=path)
 
 

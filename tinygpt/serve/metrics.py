@@ -57,8 +57,8 @@ class Metrics:
         """These samples are no longer continued, so long after the first token came."""
         counts = [len(sample.ids) for sample in samples]
         self.generated_tokens.inc(sum(counts))
-        if max(counts) > 1:
-            self.token.observe(seconds / (max(counts) - 1))
+        if (longest := max(counts, default=0)) > 1:
+            self.token.observe(seconds / (longest - 1))
 
     def text(self) -> bytes:
         """The page that Prometheus reads."""

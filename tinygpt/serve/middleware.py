@@ -45,7 +45,7 @@ class RequestLog:
         given, method, status = _header(scope, b"x-request-id"), scope["method"], CLIENT_GONE
         request_id = given.decode() if given and _ID.fullmatch(given) else uuid.uuid4().hex
         token = REQUEST_ID.set(request_id)
-        scope = scope | {"method": "GET"} if method == "HEAD" else scope
+        scope = dict(scope, method="GET") if method == "HEAD" else scope
         started = time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
