@@ -5,6 +5,7 @@ import math
 import numpy as np
 import oracles
 import pytest
+import strict_xp
 from small_models import SMALL, gradient_tree, order_one
 
 from tinygpt.config import ModelConfig, SamplingConfig
@@ -105,6 +106,15 @@ def test_the_pulls_are_those_of_training(model):
     model.backward(dlogits, cache, g)
     expected = np.linalg.norm(g["wpe"], axis=1)
     np.testing.assert_allclose(loss_pulls(model, IDS, position)[1], expected, rtol=1e-10)
+
+
+def test_a_look_on_a_device_is_that_on_the_host(model):
+    """With a double of CuPy, which refuses what CuPy refuses."""
+    device = order_one(xp=strict_xp)
+    np.testing.assert_allclose(attention_maps(device, IDS, 1), attention_maps(model, IDS, 1))
+    np.testing.assert_allclose(loss_pulls(device, IDS, 5)[1], loss_pulls(model, IDS, 5)[1])
+    here, there = expectations(model, IDS, 2)[-1], expectations(device, IDS, 2)[-1]
+    assert there.chosen == pytest.approx(here.chosen, rel=1e-12)
 
 
 def test_looking_changes_nothing():

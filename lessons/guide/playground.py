@@ -26,7 +26,8 @@ def start() -> tuple["subprocess.Popen[bytes]", str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    server = subprocess.Popen([sys.executable, "-m", "tinygpt.serve", "--port", port])
+    command = [sys.executable, "-m", "tinygpt.serve", "--port", port, "--log-level", "warning"]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}/"
     while server.poll() is None:
         try:
@@ -48,6 +49,7 @@ def open_page(browser: Browser, url: str, width: int, height: int, scheme: str) 
     page.evaluate("seed => { document.getElementById('seed').value = seed; }", SEED)
     page.click("#generate")
     page.wait_for_selector("#stop:disabled")
+    page.evaluate("document.getElementById('pace').textContent = ''")  # this machine's speed
     return page
 
 
