@@ -125,6 +125,14 @@ def test_a_text_never_outgrows_the_context(spoken):
     assert (start["start"]["room"], len(tokens), end) == (6, 6, {"end": "length"})
 
 
+def test_a_text_is_no_longer_than_the_server_allows(spoken):
+    stream = ("POST", "/playground/stream", {"prompt": PROMPT, "max_new_tokens": 100, "seed": 1})
+    facts, answer = answers(spoken, ("GET", "/playground/model", None), stream, max_new_tokens=7)
+    start, *tokens, end = events_of(answer)
+    assert (start["start"]["room"], len(tokens), end) == (7, 7, {"end": "length"})
+    assert facts.json()["max_new_tokens"] == 7
+
+
 def test_attention_and_pulls_are_the_librarys(spoken):
     model, tokenizer = spoken
     ids = tokenizer.encode(PROMPT + " the fox met a badger.")
@@ -448,6 +456,13 @@ def test_pointing_shows_the_alternatives_and_a_click_takes_one(server, visit, sp
     box.wait_for()
     page.locator("h1").hover()
     box.wait_for(state="hidden")
+    page.locator(".token").nth(5).click()  # then it stays
+    page.locator(".token").nth(2).hover()
+    page.wait_for_timeout(500)
+    assert page.locator(".token.chosen").and_(page.locator(".token").nth(5)).count() == 1
+    assert box.is_visible()
+    page.locator("h1").click()
+    assert box.is_hidden()
 
 
 @pytest.mark.slow
@@ -619,6 +634,26 @@ def test_a_server_that_goes_away_takes_no_text_with_it(visit, chatterbox):
         press(page, "Go on")
         page.locator(".token").nth(n + 1).wait_for()
         assert page.text_content(error) == ""
+    finally:
+        server.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_bytes_line_ends_and_control_characters_can_be_seen(visit, chatterbox, scheme):
+    server = Server(TINYGPT_MODEL_PATH=chatterbox)
+    try:
+        page = visit(server, color_scheme=scheme)
+        generate(page, prompt="Grüß,\n two\x01!", length=200)
+        shown = page.text_content("#text")
+        assert shown.startswith("Gr⟨c3⟩⟨bc⟩⟨c3⟩⟨9f⟩,↵ two⟨01⟩!")
+        labels = [page.locator(".token").nth(i).get_attribute("aria-label") for i in (7, 8)]
+        assert [label.split(",")[0] for label in labels] == ["line end", "blank"]
+        assert page.locator("#text br").count() == shown.count("↵")
+        assert [found for found in page.evaluate(CONTRASTS) if found[0] < 4.5] == []
+        press(page, "Begin without a prompt")
+        wait_until_ended(page)
+        assert page.text_content("#text").startswith("end of text")
     finally:
         server.stop()
 

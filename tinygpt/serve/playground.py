@@ -88,6 +88,7 @@ def playground_router(service: Service) -> APIRouter:
                 "n_head": config.n_head,
                 "block_size": config.block_size,
                 "vocab_size": config.vocab_size,
+                "max_new_tokens": min(config.block_size - 1, service.settings.max_new_tokens),
                 "temperature": SamplingConfig.temperature,
             }
         )
@@ -103,6 +104,7 @@ def playground_router(service: Service) -> APIRouter:
             )
         settings = body.model_dump(exclude={"prompt", "seed", "stream"})
         settings["logprobs"] = ALTERNATIVES
+        room = min(room, service.settings.max_new_tokens)
         settings["max_new_tokens"] = min(room, body.max_new_tokens or room)
         (sample,) = service.samples(None, ids, settings, seed=body.seed)
         told = await service.engine.run(lambda: expectations(model, ids, ALTERNATIVES))

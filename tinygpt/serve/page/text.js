@@ -28,6 +28,7 @@ export class TokenText {
     this.buttons = [];
     this.at = 0; // the one that Tab reaches
     this.open = null; // whose box is open
+    this.pinned = false; // it was opened by a click or a key, and stays without a pointer
     this.timer = 0;
     this.root = byId("text");
     this.box = byId("choices");
@@ -40,7 +41,7 @@ export class TokenText {
     this.box.addEventListener("pointerout", () => this.leave());
     this.box.addEventListener("keydown", (event) => this.keyInBox(event));
     document.addEventListener("pointerdown", (event) => {
-      if (!this.box.contains(event.target) && !this.root.contains(event.target)) this.close();
+      if (!this.box.contains(event.target) && this.indexOf(event.target) < 0) this.close();
     });
   }
 
@@ -61,7 +62,7 @@ export class TokenText {
   add(token, isNew = false) {
     const shown = inText(token), gap = isNamed(token) ? "" : shown.match(/^ *(?=[^ ])/)?.[0] ?? "";
     const button = make("span", {
-      role: "button", "data-id": token.id, tabindex: this.buttons.length ? -1 : 0,
+      role: "button", "aria-haspopup": "dialog", "data-id": token.id, tabindex: this.buttons.length ? -1 : 0,
     }, shown.slice(gap.length));
     button.className = ["token", token.by, isNamed(token) && "named", isNew && "new"].filter(Boolean).join(" ");
     this.tokens.push(token);
@@ -182,14 +183,14 @@ export class TokenText {
   /** Whether that opened its box. */
   choose(index) {
     clearTimeout(this.timer);
-    const opens = this.on.choose(index);
-    if (opens) this.openAt(index);
-    return opens;
+    this.pinned = this.on.choose(index);
+    if (this.pinned) this.openAt(index);
+    return this.pinned;
   }
 
   point(event) {
     const index = this.indexOf(event.target);
-    if (index < 0 || event.pointerType !== "mouse") return;
+    if (index < 0 || event.pointerType !== "mouse" || this.pinned) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       if (this.on.point(index)) this.openAt(index);
@@ -198,9 +199,7 @@ export class TokenText {
 
   leave() {
     clearTimeout(this.timer);
-    if (this.open !== null && !this.box.contains(document.activeElement)) {
-      this.timer = setTimeout(() => this.close(), CLOSE_AFTER);
-    }
+    if (this.open !== null && !this.pinned) this.timer = setTimeout(() => this.close(), CLOSE_AFTER);
   }
 
   openAt(index) {
@@ -266,6 +265,7 @@ export class TokenText {
     clearTimeout(this.timer);
     if (this.open === null) return;
     this.open = null;
+    this.pinned = false;
     this.box.hidden = true;
     this.on.closed();
   }
