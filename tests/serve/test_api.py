@@ -173,6 +173,7 @@ BODIES = {
     "unknown name": b'{"promt": "a"}',
     "token as float": b'{"prompt": [1.5]}',
     "more than is drawn": b'{"max_new_tokens": 301}',
+    "long stop": json.dumps({"stop": "x" * 201}).encode(),
 }
 
 
@@ -236,5 +237,7 @@ def test_no_body_brings_the_server_down(server, data):
 
 
 def test_a_request_that_needs_more_places_than_there_are_is_refused(server):
-    body = {"prompt": ["a"] * 10, "n": 100, "max_tokens": 1}
-    assert refusal(server.post("/v1/completions", body)).code == "too_many_texts"
+    for prompts, n, param in ((["a"] * 200, 2, "prompt"), (["a"] * 20, 100, "n")):
+        body = {"prompt": prompts, "n": n, "max_tokens": 1}
+        error = refusal(server.post("/v1/completions", body))
+        assert (error.code, error.param) == ("too_many_texts", param)

@@ -4,7 +4,7 @@ import json
 
 import httpx
 import pytest
-from server_process import save_small_model, served
+from server_process import CONTEXT, save_small_model, served
 
 from tinygpt.serve import openai_schemas, schemas
 
@@ -55,7 +55,7 @@ def test_answers_are_of_the_described_form(server, described, method, path):
     assert answer.status_code == 200
     told = described["paths"][path][method]["responses"]["200"]["content"]
     kind = answer.headers["content-type"].split(";")[0]
-    assert kind in told
+    assert told.keys() <= {kind, "text/event-stream"} and kind in told
     if model is not None:
         strict = model.model_validate_json(answer.text, strict=True)
         said = json.loads(answer.text)
@@ -89,3 +89,15 @@ def test_the_key_is_described_where_it_is_needed(described):
         if "security" in operation
     }
     assert needing == {path for _, path in ASKED} - {"/health", "/ready"}
+
+
+def test_the_limits_are_those_of_the_model_and_the_settings(server, described):
+    parts = described["components"]["schemas"]
+    assert "x-most" not in json.dumps(described)
+    generate = parts["GenerateBody"]["properties"]
+    assert generate["max_new_tokens"]["maximum"] == 4096
+    assert parts["CompletionBody"]["properties"]["max_tokens"]["maximum"] == CONTEXT - 1
+    assert parts["DetokenizeBody"]["properties"]["tokens"]["items"]["maximum"] == 256
+    key = {"X-API-Key": "k"}
+    for most, status in ((256, 200), (257, 400)):
+        assert server.post("/detokenize", {"tokens": [most]}, headers=key).status_code == status

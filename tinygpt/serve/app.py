@@ -43,7 +43,12 @@ def create_app(settings: Settings, model: GPT, tokenizer: Tokenizer, name: str) 
     for router in routers:
         app.include_router(router(service))
     add_error_handlers(app)
-    describe(app, needs_key=settings.api_key is not None)
+    most = {
+        "token_id": model.config.vocab_size - 1,
+        "context": service.context - 1,  # a prompt has a token at least
+        "max_new_tokens": settings.max_new_tokens,
+    }
+    describe(app, needs_key=settings.api_key is not None, most=most)
     # what is added last is met first
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     if settings.api_key is not None:

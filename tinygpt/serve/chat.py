@@ -45,6 +45,7 @@ def chat_router(service: Service) -> APIRouter:
                 code="invalid_value",
                 param="top_logprobs",
             )
+        service.check_places(body.n or 1, param="n")
         with_roles = service.settings.chat_template == "roles"
         prompt = as_roles(body.messages) if with_roles else as_plain(body.messages)
         ids = await service.encode(prompt or None, param="messages")
@@ -158,14 +159,15 @@ async def _events(
     for index in range(len(job.samples)):
         yield event(index, '{"role": "assistant", "content": "", "refusal": null}')
     shown, told = [0] * len(job.samples), [0] * len(job.samples)
-    async for index, tokens, chars, reason in service.follow(job):
+    async for now in service.follow(job):
+        index, chars = now.index, now.chars
         sample = job.samples[index]
-        told[index], new = _logprobs(service, sample, told[index], tokens, chars)
+        told[index], new = _logprobs(service, sample, told[index], now.tokens, chars)
         text, shown[index] = sample.text[shown[index] : chars], chars
         if text or new is not None:
             said = "null" if new is None else json.dumps(new)
             yield event(index, f'{{"content": {json.dumps(text)}}}', said)
-        if reason is not None:
-            yield event(index, "{}", reason=f'"{reason}"')
+        if now.finish_reason is not None:
+            yield event(index, "{}", reason=f'"{now.finish_reason}"')
     if wants_usage(body):
         yield json.dumps(head | {"choices": [], "usage": usage([ids], job.samples)})

@@ -41,7 +41,9 @@ def completions_router(service: Service) -> APIRouter:
                 code="invalid_value",
                 param="best_of",
             )
-        prompts = [await service.encode(prompt) for prompt in _prompts(body)]
+        given = _prompts(body)
+        service.check_places(n * len(given), param="prompt" if len(given) > n else "n")
+        prompts = [await service.encode(prompt) for prompt in given]
         new = _new_tokens(service, body, prompts)
         settings = openai_settings(body, new, body.logprobs)
         choices: list[_Choice] = []
@@ -214,8 +216,9 @@ async def _events(
     for index, choice in enumerate(choices):
         if body.echo or choice.sample is None:
             yield event(index, choice.echo(), "length" if choice.sample is None else None)
-    async for index, tokens, chars, reason in service.follow(job):
-        yield event(index, choices[index].more(tokens, chars), reason)
+    async for now in service.follow(job):
+        new = choices[now.index].more(now.tokens, now.chars)
+        yield event(now.index, new, now.finish_reason)
     if wants_usage(body):
         prompts = [choice.ids for choice in choices[:: body.n or 1]]
         yield json.dumps(head | {"choices": [], "usage": usage(prompts, job.samples)})

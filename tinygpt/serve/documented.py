@@ -1,12 +1,13 @@
 """What the API's description (/openapi.json) says of answers: every status that occurs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from tinygpt import __version__
-from tinygpt.serve.schemas import ErrorBody
+from tinygpt.serve.schemas import MOST, ErrorBody
 
 _DESCRIPTION = """A small GPT of one's own, behind OpenAI's protocol.
 
@@ -31,13 +32,9 @@ def answers(
     key: bool = True,
     body: bool = True,
     closing: bool = False,
-    media_type: str | None = None,
 ) -> Responses:
     """The answers of an endpoint that does not draw: 200 with this model, and the refusals."""
-    said: dict[str, Any] = {"model": model}
-    if media_type is not None:
-        said = {"content": {media_type: {"schema": {"type": "string"}}}, "description": "Text"}
-    told: Responses = {200: said}
+    told: Responses = {200: {"model": model}}
     if body:
         told |= {
             400: _error("The body is not what it must be"),
@@ -48,6 +45,13 @@ def answers(
     if closing:
         told[503] = _error("The server is shutting down")
     return dict(sorted(told.items(), key=lambda item: int(item[0])))
+
+
+def text_answers() -> Responses:
+    """The answers of an endpoint that says plain text, which only lacking a key is refused."""
+    schema = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
+    refusal = {"content": {"application/json": {"schema": schema}}}
+    return {401: refusal | {"description": "The key is missing, or wrong"}}
 
 
 def event_answers(model: Any) -> Responses:
@@ -71,8 +75,20 @@ def _error(description: str) -> dict[str, Any]:
     return {"model": ErrorBody, "description": description}
 
 
-def describe(app: FastAPI, *, needs_key: bool) -> None:
-    """Let the app describe itself, without FastAPI's own shape of errors, which never occurs."""
+def _limit(schema: Any, most: Mapping[str, int]) -> None:
+    """Write down the greatest value of every number that is marked by MOST."""
+    if isinstance(schema, dict):
+        if (limit := schema.pop(MOST, None)) is not None:
+            schema["maximum"] = most[limit]
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            _limit(part, most)
+
+
+def describe(app: FastAPI, *, needs_key: bool, most: Mapping[str, int]) -> None:
+    """Let the app describe itself: with the limits `most` of this model and its settings, and
+    without FastAPI's own shape of errors, which never occurs."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -83,6 +99,7 @@ def describe(app: FastAPI, *, needs_key: bool) -> None:
                 for operation in operations.values():
                     operation["responses"].pop("422", None)
             parts = schema["components"]
+            _limit(parts, most)
             for name in ("HTTPValidationError", "ValidationError"):
                 parts["schemas"].pop(name, None)
             if needs_key:

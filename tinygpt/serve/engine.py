@@ -11,7 +11,8 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from tinygpt.decoding import Batch, FinishReason
 from tinygpt.errors import TinyGPTError
@@ -32,10 +33,11 @@ class ServerClosing(TinyGPTError):
     """The server is being shut down and takes no new requests."""
 
 
-class Progress(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Progress:
     """How far sample `index` of a job has come: its ids[:tokens] and text[:chars] are certain."""
 
-    index: int  # type: ignore[assignment]  # which hides the method of every tuple
+    index: int
     tokens: int
     chars: int
     finish_reason: FinishReason | None

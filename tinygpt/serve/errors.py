@@ -161,7 +161,8 @@ def _of_http(error: HTTPException, request: Request) -> ApiError:
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Whatever is raised in this app is answered in the one shape."""
+    """What is raised in this app is answered in the one shape (what nobody foresaw: in
+    middleware.py)."""
 
     async def answer(request: Request, error: Exception) -> Response:
         if isinstance(error, ClientGone):
@@ -176,7 +177,5 @@ def add_error_handlers(app: FastAPI) -> None:
         request.scope[ERROR_CODE] = told.code
         return told.response()
 
-    for kind in (
-        ApiError, ClientGone, TinyGPTError, RequestValidationError, HTTPException, Exception
-    ):  # fmt: skip
+    for kind in (ApiError, ClientGone, TinyGPTError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)

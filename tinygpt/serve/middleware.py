@@ -12,7 +12,7 @@ import uuid
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tinygpt.serve.errors import CLIENT_GONE, ERROR_CODE, ApiError
+from tinygpt.serve.errors import CLIENT_GONE, ERROR_CODE, ApiError, as_api_error
 from tinygpt.serve.logs import REQUEST_ID
 from tinygpt.serve.metrics import Metrics
 
@@ -60,6 +60,11 @@ class RequestLog:
         try:
             with self.metrics.in_flight.track_inprogress():
                 await self.app(scope, receive, send_with_id)
+        except Exception as error:
+            _log.exception("the server failed")
+            if status != CLIENT_GONE:  # the answer has begun, and can only be cut off
+                raise
+            await _refuse(as_api_error(error), scope, receive, send_with_id)
         finally:
             self._over(scope, method, status, time.perf_counter() - started)
             REQUEST_ID.reset(token)

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from tinygpt.errors import VocabularyError
 from tinygpt.generation import Generation
 from tinygpt.serve import metrics
-from tinygpt.serve.documented import answers, event_answers
+from tinygpt.serve.documented import answers, event_answers, text_answers
 from tinygpt.serve.engine import Job, ServerClosing
 from tinygpt.serve.errors import ApiError, json_response
 from tinygpt.serve.logprobs import LEAST, shown_tokens
@@ -88,7 +89,7 @@ def native_router(service: Service) -> APIRouter:
             raise ServerClosing("the server is shutting down; ask again when it is back")
         return json_response({"status": "ready"})
 
-    @router.get("/metrics", responses=answers(str, body=False, media_type="text/plain"))
+    @router.get("/metrics", response_class=PlainTextResponse, responses=text_answers())
     async def counted() -> Response:
         """Counters and histograms, as Prometheus reads them."""
         return Response(service.metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})

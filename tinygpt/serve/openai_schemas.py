@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from tinygpt.serve.schemas import Body, Ids, Part, Text
+from tinygpt.serve.schemas import MOST, STOP, Body, Ids, Part, Stop, Text
 
 MOST_CHOICES = 128  # `n`, as OpenAI has it
 _NOT_HERE = "empty or left out: this server cannot do that"
@@ -40,9 +40,7 @@ class _Sampling(Body):
     n: int | None = Field(
         None, ge=1, le=MOST_CHOICES, description=f"a whole number from 1 to {MOST_CHOICES}"
     )
-    stop: Text | Annotated[list[Text], Field(max_length=4)] | None = Field(
-        None, description="a text, or a list of up to 4, none empty"
-    )
+    stop: Stop = Field(None, description=STOP)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="a whole number of 64 bits")
     presence_penalty: float | None = Field(
         None, ge=-2, le=2, description="a number from -2 to 2 (0 is off)"
@@ -81,8 +79,9 @@ class CompletionBody(_Sampling):
         "list of such lists",
     )
     max_tokens: int | None = Field(
-        None, ge=0, lt=2**31, description="a whole number of at least 0 (default 16)"
-    )
+        None, ge=0, lt=2**31, description="a whole number of at least 0 (default 16)",
+        json_schema_extra={MOST: "context"},
+    )  # fmt: skip
     echo: bool | None = Field(None, description="true or false")
     logprobs: int | None = Field(None, ge=0, le=5, description="a whole number from 0 to 5")
     best_of: int | None = Field(
@@ -122,11 +121,13 @@ class ChatBody(_Sampling):
         "assistant) and a content (a text, or a list of text parts)"
     )
     max_tokens: int | None = Field(
-        None, ge=1, lt=2**31, description="a whole number of at least 1 (default: what fits)"
-    )
+        None, ge=1, lt=2**31, description="a whole number of at least 1 (default: what fits)",
+        json_schema_extra={MOST: "context"},
+    )  # fmt: skip
     max_completion_tokens: int | None = Field(
-        None, ge=1, lt=2**31, description="a whole number of at least 1, as max_tokens"
-    )
+        None, ge=1, lt=2**31, description="a whole number of at least 1, as max_tokens",
+        json_schema_extra={MOST: "context"},
+    )  # fmt: skip
     logprobs: bool | None = Field(None, description="true or false")
     top_logprobs: int | None = Field(
         None, ge=0, le=20, description="a whole number from 0 to 20, and only with logprobs"

@@ -43,13 +43,15 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def watched(receive: Receive, job: Job) -> AsyncIterator[Client]:
-    """Within the block, the job is cancelled when the client hangs up."""
+    """The job is cancelled when the client hangs up, and when the block ends, however it does: of
+    a job that failed, some samples may still wait."""
     client = Client(receive, job)
     watcher = asyncio.create_task(client.watch())
     try:
         yield client
     finally:
         watcher.cancel()
+        job.cancel()
 
 
 async def finished(service: Service, job: Job, receive: Receive) -> None:
@@ -91,6 +93,4 @@ class EventStream(Response):
                     last = f"data: {json.dumps(told.body())}\n\n".encode()
                     if not isinstance(error, TinyGPTError):
                         _log.exception("a stream failed")
-            finally:
-                self._job.cancel()
         await send({"type": "http.response.body", "body": last, "more_body": False})

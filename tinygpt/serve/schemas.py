@@ -18,6 +18,7 @@ from pydantic import (
 from tinygpt.serve.errors import refusal
 
 MOST_IDS = 1 << 20  # of a prompt, before anything is counted: the body's limit is met first
+MOST = "x-most"  # marks a number whose greatest value the model or a setting decides
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -42,7 +43,11 @@ class Body(BaseModel):
 
 
 Text = Annotated[str, Field(min_length=1)]
-Id = Annotated[int, Field(ge=0, lt=2**31)]
+# every token is compared with all that a stop text may begin with, so it must be short
+StopText = Annotated[str, Field(min_length=1, max_length=200)]
+Stop = StopText | Annotated[list[StopText], Field(max_length=4)] | None
+STOP = "a text of 1 to 200 characters, or a list of up to 4"
+Id = Annotated[int, Field(ge=0, lt=2**31, json_schema_extra={MOST: "token_id"})]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST_IDS)]
 
 
@@ -53,8 +58,9 @@ class GenerateBody(Body):
         None, description="a text of at least one character, or a list of token ids"
     )
     max_new_tokens: int | None = Field(
-        None, ge=1, lt=2**31, description="a whole number of at least 1 (default 256)"
-    )
+        None, ge=1, lt=2**31, description="a whole number of at least 1 (default 256)",
+        json_schema_extra={MOST: "max_new_tokens"},
+    )  # fmt: skip
     temperature: float | None = Field(
         None, ge=0, description="a number of at least 0, which is greedy (default 0.8)"
     )
@@ -73,12 +79,11 @@ class GenerateBody(Body):
     seed: int | None = Field(
         None, ge=0, lt=2**63, description="a whole number from 0: the same seed, the same text"
     )
-    stop: Text | Annotated[list[Text], Field(max_length=16)] | None = Field(
-        None, description="a text, or a list of up to 16, none empty"
-    )
+    stop: Stop = Field(None, description=STOP)
     eos_id: int | None = Field(
-        None, ge=-1, lt=2**31, description="the token id that ends the text (-1: none does)"
-    )
+        None, ge=-1, lt=2**31, description="the token id that ends the text (-1: none does)",
+        json_schema_extra={MOST: "token_id"},
+    )  # fmt: skip
     logprobs: int | None = Field(
         None, ge=0, le=100,
         description="a whole number from 0 to 100: so many likeliest tokens are told of each place",

@@ -1,6 +1,7 @@
 """The process that serves: a socket, uvicorn, and an end that leaves no stream hanging."""
 
 import asyncio
+import contextlib
 import socket
 import sys
 
@@ -20,18 +21,20 @@ def listen(settings: Settings) -> socket.socket:
     Raises ConfigError when there is no such host, or the port is taken.
     """
     host, port = settings.host, settings.port
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen at {host} port {port} ({error.strerror}); choose another --port, or "
-            "--host"
-        ) from None
+    with contextlib.ExitStack() as on_failure:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listener = on_failure.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen at {host} port {port} ({error.strerror}); choose another --port, "
+                "or --host"
+            ) from None
+        on_failure.pop_all()
     return listener
 
 

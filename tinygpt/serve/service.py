@@ -16,7 +16,8 @@ from tinygpt.serve.settings import Settings
 from tinygpt.tokenizers import Tokenizer
 
 LONG = 10_000  # characters that take so long to encode that the event loop should not wait
-EVENTS_PER_SECOND = 2_000  # that all streams together are sent; a token's news may wait for it
+EVENTS_PER_SECOND = 1_000  # that all streams together are sent; news of tokens gather meanwhile
+SHORTEST_PAUSE = 0.004  # seconds between two events of a stream, too short for the eye
 
 
 class Service:
@@ -116,17 +117,20 @@ class Service:
             for i in range(n)
         ]
 
-    def begin(self, samples: list[Generation], *, prompt_tokens: int) -> Job:
-        """Hand samples to the engine. Raises ApiError (400) for more than it can ever take at
-        once, QueueFull and ServerClosing."""
+    def check_places(self, texts: int, *, param: str) -> None:
+        """Raise ApiError (400) for more texts than the engine can ever take at once."""
         most = self.settings.capacity
-        if len(samples) > most:
+        if texts > most:
             raise ApiError(
                 400,
-                f"the request asks for {len(samples)} texts and this server takes {most} at a "
-                "time; ask for fewer",
+                f"the request asks for {texts} texts and this server takes {most} at a time; ask "
+                "for fewer",
                 code="too_many_texts",
+                param=param,
             )
+
+    def begin(self, samples: list[Generation], *, prompt_tokens: int) -> Job:
+        """Hand samples to the engine. Raises QueueFull and ServerClosing."""
         job = self.engine.submit(samples)
         self.metrics.prompt_tokens.inc(prompt_tokens)
         return job
@@ -134,8 +138,7 @@ class Service:
     async def follow(self, job: Job) -> AsyncIterator[Progress]:
         """A job's progress, not more often than all the server's readers together can be told.
 
-        Frees the job's places when nobody reads on. Raises ServerClosing when the server ended a
-        text, and what the model raised.
+        Raises ServerClosing when the server ended a text, and what the model raised.
         """
         began = time.perf_counter()
         first = None
@@ -149,9 +152,9 @@ class Service:
                     raise ServerClosing("the server is shutting down; the text ends here")
                 yield progress
                 if progress.finish_reason is None:
-                    await asyncio.sleep(self._open / EVENTS_PER_SECOND)
+                    pause = max(SHORTEST_PAUSE, self._open / EVENTS_PER_SECOND)
+                    await asyncio.sleep(pause)
         finally:
             self._open -= 1
-            job.cancel()
             now = time.perf_counter()
             self.metrics.ended(job.samples, now - (now if first is None else first))
