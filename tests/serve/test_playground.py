@@ -439,8 +439,10 @@ def test_pointing_shows_the_alternatives_and_a_click_takes_one(server, visit, sp
     page = visit(server)
     generate(page, temperature=1)
     before, box = ids_of(page), page.locator("#choices")
-    page.locator(".token").nth(8).hover()
+    token = page.locator(".token").nth(8)
+    token.hover()
     box.wait_for()
+    assert box.bounding_box()["y"] >= token.bounding_box()["y"] + token.bounding_box()["height"]
     assert page.text_content("#choices-title").split(" ")[1:] != []
     other = box.locator(".choice:not([aria-current=true])").first
     id = int(other.get_attribute("data-id"))
@@ -589,10 +591,13 @@ def test_what_is_wrong_is_said_with_what_to_do(server, visit):
     press(page, "Generate")
     assert page.text_content(error).startswith("The prompt is empty: write at least one character")
     page.get_by_label("Prompt", exact=True).fill(PROMPT)
-    page.get_by_label("seed", exact=True).fill("much")
-    press(page, "Generate")
-    assert page.text_content(error).startswith("The seed must be a whole number of at least 0")
-    assert page.locator("#seed").get_attribute("aria-invalid") == "true"
+    for seed in ("much", "-1", "1.5", "9" * 17):
+        page.get_by_label("seed", exact=True).fill(seed)
+        press(page, "Generate")
+        assert page.text_content(error).startswith("The seed must be a whole number of at least 0")
+        assert page.locator("#seed").get_attribute("aria-invalid") == "true"
+        page.get_by_role("button", name="Reset the settings").click()
+        assert page.locator("#seed").get_attribute("aria-invalid") is None
     generate(page)
     assert page.text_content(error) == ""
     n = len(ids_of(page))

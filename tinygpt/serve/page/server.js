@@ -73,9 +73,8 @@ export async function* events(path, body, signal) {
     let piece;
     try {
       piece = await reader.read();
-    } catch (error) {
-      if (signal.aborted) throw error;
-      return;
+    } catch {
+      return; // the server has gone, or the reader has: the end is missing
     }
     if (piece.done) return;
     const parts = (rest + piece.value).split("\n\n");
