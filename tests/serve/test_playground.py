@@ -299,6 +299,13 @@ def chatterbox(tmp_path_factory):
     return str(path)
 
 
+@pytest.fixture(scope="module")
+def slow_server(chatterbox):
+    running = Server(TINYGPT_MODEL_PATH=chatterbox)
+    yield running
+    running.stop()
+
+
 @pytest.fixture
 def visit(browser):
     """Opens the page; it may ask nobody else, and complain only where that is expected."""
@@ -556,27 +563,23 @@ def test_the_code_draws_the_same_text(server, visit, spoken):
 
 
 @pytest.mark.slow
-def test_stop_ends_the_text_where_it_is(visit, chatterbox):
-    server = Server(TINYGPT_MODEL_PATH=chatterbox)
-    try:
-        page = visit(server)
-        move(page, "length", 1000)
-        for stop in (lambda: page.keyboard.press("Escape"), lambda: press(page, "Stop")):
-            press(page, "Begin without a prompt")
-            page.locator(".token").nth(4).wait_for()
-            stop()
-            wait_until_ended(page)
-            assert page.text_content("#status") == "Stopped. “Go on” continues."
-            assert len(ids_of(page)) < 1000
-        while running(server):  # the server draws no further
-            page.wait_for_timeout(20)
-        press(page, "Go on")
-        page.locator(".token.new").nth(4).wait_for()
-        assert running(server)
-        press(page, "Stop")
+def test_stop_ends_the_text_where_it_is(slow_server, visit):
+    page = visit(slow_server)
+    move(page, "length", 1000)
+    for stop in (lambda: page.keyboard.press("Escape"), lambda: press(page, "Stop")):
+        press(page, "Begin without a prompt")
+        page.locator(".token").nth(4).wait_for()
+        stop()
         wait_until_ended(page)
-    finally:
-        server.stop()
+        assert page.text_content("#status") == "Stopped. “Go on” continues."
+        assert len(ids_of(page)) < 1000
+    while running(slow_server):  # the server draws no further
+        page.wait_for_timeout(20)
+    press(page, "Go on")
+    page.locator(".token.new").nth(4).wait_for()
+    assert running(slow_server)
+    press(page, "Stop")
+    wait_until_ended(page)
 
 
 def running(server):
@@ -645,22 +648,18 @@ def test_a_server_that_goes_away_takes_no_text_with_it(visit, chatterbox):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_bytes_line_ends_and_control_characters_can_be_seen(visit, chatterbox, scheme):
-    server = Server(TINYGPT_MODEL_PATH=chatterbox)
-    try:
-        page = visit(server, color_scheme=scheme)
-        generate(page, prompt="Grüß,\n two\x01!", length=200)
-        shown = page.text_content("#text")
-        assert shown.startswith("Gr⟨c3⟩⟨bc⟩⟨c3⟩⟨9f⟩,↵ two⟨01⟩!")
-        labels = [page.locator(".token").nth(i).get_attribute("aria-label") for i in (7, 8)]
-        assert [label.split(",")[0] for label in labels] == ["line end", "blank"]
-        assert page.locator("#text br").count() == shown.count("↵")
-        assert [found for found in page.evaluate(CONTRASTS) if found[0] < 4.5] == []
-        press(page, "Begin without a prompt")
-        wait_until_ended(page)
-        assert page.text_content("#text").startswith("end of text")
-    finally:
-        server.stop()
+def test_bytes_line_ends_and_control_characters_can_be_seen(slow_server, visit, scheme):
+    page = visit(slow_server, color_scheme=scheme)
+    generate(page, prompt="Grüß,\n two\x01!", length=50)
+    shown = page.text_content("#text")
+    assert shown.startswith("Gr⟨c3⟩⟨bc⟩⟨c3⟩⟨9f⟩,↵ two⟨01⟩!")
+    labels = [page.locator(".token").nth(i).get_attribute("aria-label") for i in (7, 8)]
+    assert [label.split(",")[0] for label in labels] == ["line end", "blank"]
+    assert page.locator("#text br").count() == shown.count("↵")
+    assert [found for found in page.evaluate(CONTRASTS) if found[0] < 4.5] == []
+    press(page, "Begin without a prompt")
+    wait_until_ended(page)
+    assert page.text_content("#text").startswith("end of text")
 
 
 @pytest.mark.slow
