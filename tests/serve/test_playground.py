@@ -6,16 +6,14 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
+from server_process import ROOT, served
 
 import tinygpt
 from tinygpt.checkpoint import save_checkpoint
@@ -29,6 +27,8 @@ from tinygpt.serve.settings import Settings
 from tinygpt.tokenizers import ByteTokenizer
 
 PAGE = playground.FILES
+SHIPPED = ROOT / "checkpoints" / "tales.h5"
+FLOAT32 = ("--dtype", "float32")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 REMEDY = "needs pip install '.[browser]' and a browser: apt-get install chromium"
 PROMPT = "Once upon a time,"
@@ -252,40 +252,10 @@ def browser():
         opened.close()
 
 
-class Server:
-    """A process that serves the shipped model, or another, and the page."""
-
-    def __init__(self, **environment):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/"
-        self.environment = environment
-        self.start()
-
-    def start(self):
-        command = [sys.executable, "-m", "tinygpt.serve", "--port", str(self.port)]
-        environment = os.environ | {"TINYGPT_LOG_LEVEL": "warning"} | self.environment
-        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        for _ in range(600):
-            try:
-                with urllib.request.urlopen(self.url, timeout=5):
-                    return
-            except OSError:
-                assert self.process.poll() is None, "the server has ended"
-                time.sleep(0.1)
-        raise AssertionError("the server does not answer")
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-
-
 @pytest.fixture(scope="module")
 def server():
-    running = Server()
-    yield running
-    running.stop()
+    with served(SHIPPED, *FLOAT32) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -301,9 +271,8 @@ def chatterbox(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def slow_server(chatterbox):
-    running = Server(TINYGPT_MODEL_PATH=chatterbox)
-    yield running
-    running.stop()
+    with served(chatterbox, *FLOAT32) as running:
+        yield running
 
 
 @pytest.fixture
@@ -573,18 +542,12 @@ def test_stop_ends_the_text_where_it_is(slow_server, visit):
         wait_until_ended(page)
         assert page.text_content("#status") == "Stopped. “Go on” continues."
         assert len(ids_of(page)) < 1000
-    while running(slow_server):  # the server draws no further
-        page.wait_for_timeout(20)
+    slow_server.until(lambda: slow_server.metric("tinygpt_running") == 0)  # it draws no further
     press(page, "Go on")
     page.locator(".token.new").nth(4).wait_for()
-    assert running(slow_server)
+    assert slow_server.metric("tinygpt_running") == 1
     press(page, "Stop")
     wait_until_ended(page)
-
-
-def running(server):
-    with urllib.request.urlopen(f"{server.url}metrics") as metrics:
-        return float(re.search(r"^tinygpt_running (.*)$", metrics.read().decode(), re.M)[1])
 
 
 @pytest.mark.slow
@@ -622,13 +585,12 @@ def test_what_is_wrong_is_said_with_what_to_do(server, visit):
 
 @pytest.mark.slow
 def test_a_server_that_goes_away_takes_no_text_with_it(visit, chatterbox):
-    server = Server(TINYGPT_MODEL_PATH=chatterbox)
-    try:
+    with served(chatterbox, *FLOAT32) as server:
         page, error = visit(server, may_complain=True), "#error"
         move(page, "length", 1000)
         press(page, "Begin without a prompt")
         page.locator(".token").nth(4).wait_for()
-        server.stop()
+        server.end()
         wait_until_ended(page)
         assert page.text_content(error).startswith("The server went away in the middle of the tex")
         n = len(ids_of(page))
@@ -638,12 +600,10 @@ def test_a_server_that_goes_away_takes_no_text_with_it(visit, chatterbox):
         choose_lens(page, "Attention")
         page.get_by_text("The server does not answer. Start it again").wait_for()
         assert len(ids_of(page)) == n > 4
-        server.start()
+    with served(chatterbox, *FLOAT32, "--port", server.url.rpartition(":")[2]):
         press(page, "Go on")
         page.locator(".token").nth(n + 1).wait_for()
         assert page.text_content(error) == ""
-    finally:
-        server.stop()
 
 
 @pytest.mark.slow
@@ -664,8 +624,7 @@ def test_bytes_line_ends_and_control_characters_can_be_seen(slow_server, visit, 
 
 @pytest.mark.slow
 def test_a_server_with_a_key_is_asked_with_it(visit):
-    server = Server(TINYGPT_API_KEY="sesame")
-    try:
+    with served(SHIPPED, *FLOAT32, TINYGPT_API_KEY="sesame") as server:
         page = visit(server, may_complain=True)
         key = page.get_by_label("This server asks for a key")
         key.fill("open")
@@ -684,8 +643,6 @@ def test_a_server_with_a_key_is_asked_with_it(visit):
         page.locator("#code summary").click()
         assert "$TINYGPT_API_KEY" in page.text_content("#snippet")
         assert "sesame" not in page.content()
-    finally:
-        server.stop()
 
 
 CONTRASTS = """() => {
