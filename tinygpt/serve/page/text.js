@@ -221,13 +221,11 @@ export class TokenText {
   choice(index, one) {
     const bar = make("i");
     bar.style.width = `${100 * one.p}%`;
-    const button = make("button", {
-      type: "button", class: "choice", "data-id": one.id,
-      "aria-label": `go on with ${spoken(one)}, ${percent(one.p)}`,
-    },
-      make("span", { class: "name" }, ownName(one)),
+    const button = make("button", { type: "button", class: "choice", "data-id": one.id },
+      make("span", { class: "hidden" }, `go on with ${spoken(one)}, ${percent(one.p)}`),
+      make("span", { class: "name", "aria-hidden": "true" }, ownName(one)),
       make("span", { class: "bar", "aria-hidden": "true" }, bar),
-      make("span", { class: "p" }, percent(one.p)));
+      make("span", { class: "p", "aria-hidden": "true" }, percent(one.p)));
     if (one.id === this.tokens[index].id) button.setAttribute("aria-current", "true");
     button.addEventListener("click", () => {
       this.close();
