@@ -35,6 +35,7 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+PUBLIC = "/playground/page/"  # where its files are: they need no key, for the page asks for it
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -63,7 +64,7 @@ class PullsBody(Body):
 
 
 def playground_router(service: Service) -> APIRouter:
-    """The page at `/`, its files under /playground/page/, and what it asks for."""
+    """The page at `/`, its files under PUBLIC, and what it asks for."""
     router = APIRouter(include_in_schema=False)
     model, tokenizer, config = service.model, service.tokenizer, service.model.config
     files = {path.name: path.read_bytes() for path in FILES.iterdir() if path.suffix in TYPES}
@@ -72,7 +73,7 @@ def playground_router(service: Service) -> APIRouter:
     async def page() -> Response:
         return await file("index.html")
 
-    @router.get("/playground/page/{name}")
+    @router.get(PUBLIC + "{name}")
     async def file(name: str) -> Response:
         if name not in files:
             raise ApiError(404, f"the page has no file {name!r:.60}", code="not_found")
