@@ -1,6 +1,7 @@
 """The playground: what the router answers, and the page in a real browser before a real server."""
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import os
@@ -502,6 +503,34 @@ def test_the_backward_pass_shows_what_a_tokens_loss_pulls_on(server, visit, spok
     assert page.locator("#map-figure").is_hidden()
     page.locator(".token").first.click()
     assert "has no loss" in page.text_content("#says")
+
+
+@pytest.mark.slow
+def test_an_answer_that_comes_too_late_colours_nothing(server, visit):
+    page, late = visit(server, may_complain=True), []
+    generate(page)
+    for path in ("attention", "pulls"):
+        page.route(f"**/playground/{path}", lambda route: late.append(route))
+    for name, then in (
+        ("Attention", lambda: choose_lens(page, "Probability")),
+        ("Backward pass", lambda: page.locator(".token").first.click()),
+    ):
+        choose_lens(page, name)
+        while not late:
+            page.wait_for_timeout(20)
+        then()
+        T = len(ids_of(page))
+        answer = {"weights": np.eye(T).tolist(), "loss": 1.0, "pulls": [1.0] * T}
+        with contextlib.suppress(playwright_error()):  # nobody waits for it any more
+            late.pop().fulfill(json=answer)
+        page.wait_for_timeout(200)
+        assert page.locator(".token.share").count() == 0
+
+
+def playwright_error():
+    from playwright.sync_api import Error
+
+    return Error
 
 
 @pytest.mark.slow

@@ -26,7 +26,8 @@ export class Look {
     byId("layer").value = n_layer - 1;
   }
 
-  forget() {
+  /** Whatever is under way shall not be shown any more. */
+  cease() {
     this.asked?.abort();
     this.weights = null;
   }
@@ -99,6 +100,7 @@ export class Look {
   // ---- backward: pulls
 
   async pulls(index) {
+    this.cease();
     const token = this.text.tokens[index];
     this.at = index;
     this.text.frame(index);

@@ -61,7 +61,6 @@ async function run(prompt, kept, focus = null) {
   stop();
   const values = settings.values(), mine = (state.running = new AbortController());
   let held = text.tokens; // to be put back should nothing begin
-  look.forget();
   chooseLens("probability");
   text.show(kept);
   busy(true);
@@ -153,7 +152,6 @@ function goOn(index, one) {
 
 function undo() {
   stop();
-  look.forget();
   text.show(state.before.pop());
   showLens();
   busy(false);
@@ -179,6 +177,7 @@ function chooseLens(name) {
 
 function showLens() {
   const name = lens();
+  look.cease();
   text.close();
   byId("result").dataset.lens = name;
   byId("looking").hidden = byId("inside").hidden = name === "probability";
