@@ -162,7 +162,7 @@ ONE = {"ids": [1], "layer": 0, "head": 0}
         ("stream", {"prompt": LONG[1:]}, "at least 1 shorter, so that there is room to go on"),
         ("stream", {"prompt": ""}, "prompt is ''; it must be a text of at least one character"),
         ("stream", {"prompt": []}, "prompt is []; it must be a text of at least one"),
-        ("stream", {"prompt": [99999]}, "no token id 99999; the model knows 0 to 2047"),
+        ("stream", {"prompt": [99999]}, "token id 99999 and the model knows 0 to 2047"),
         (
             "stream",
             {"prompt": "a", "temperature": -1},
