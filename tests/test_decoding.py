@@ -107,8 +107,8 @@ def test_several_tokens_at_once_may_follow_texts_of_different_lengths():
     model = order_one()
     ids = np.random.default_rng(0).integers(0, SMALL.vocab_size, (2, 7))
     kv = KVCache(SMALL, 2, dtype=np.float64)
-    model.forward(ids[:1, :4], kv=kv.row(0))
-    model.forward(ids[1:, :1], kv=kv.row(1))
+    model.forward(ids[:1, :4], kv=kv.rows(0, 1))
+    model.forward(ids[1:, :1], kv=kv.rows(1, 2))
     assert kv.lengths.tolist() == [4, 1]
     logits, _ = model.forward(np.stack([ids[0, 4:7], ids[1, 1:4]]), kv=kv, last=2)
     for b, n in enumerate([7, 4]):

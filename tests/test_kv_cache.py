@@ -46,7 +46,7 @@ def test_new_keys_and_values_go_where_each_text_ends():
 
 def test_a_row_alone_is_the_same_memory():
     kv = filled([1, 2, 3])
-    row = kv.row(1)
+    row = kv.rows(1, 2)
     row.lengths += 4
     row.keys[...] = 9
     assert kv.lengths.tolist() == [1, 6, 3]
@@ -54,11 +54,10 @@ def test_a_row_alone_is_the_same_memory():
     assert (kv.keys[:, [0, 2]] == np.array([0, 2])[:, None, None, None]).all()
 
 
-def test_the_last_row_takes_the_place_of_one_that_is_dropped():
+def test_a_row_takes_over_the_text_of_another():
     kv = filled([1, 2, 3])
-    kv.drop(0)
-    assert kv.lengths.tolist() == [3, 2]
-    assert (kv.values[0, :, 0, 0, 0] == [2, 1]).all()
-    kv.drop(1)
-    assert kv.lengths.tolist() == [3]
-    assert (kv.keys == 2).all()
+    kv.copy_row(2, 0)
+    assert kv.lengths.tolist() == [3, 2, 3]
+    for arrays in (kv.keys, kv.values):
+        assert (arrays[:, 0, :, :3] == 2).all()
+        assert (arrays[:, 1] == 1).all()

@@ -1,13 +1,13 @@
 """The loop that draws: texts side by side, one token each per forward pass, from one KV cache.
 
-`Sample` is one text in the making, as ids; `draw_together` is the loop. The texts need not be
-equally long, begin together or end together, and each comes out as it would alone; the context
-window may be outgrown.
+`Sample` is one text in the making, as ids; `Batch` draws a token for each of several, and
+`draw_together` is the loop. The texts need not be equally long, begin together or end together,
+and each comes out as it would alone; the context window may be outgrown.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Literal, NamedTuple, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -150,41 +150,78 @@ def _log_prob(logits: Array, token: int, n: int) -> LogProb:
 AnySample = TypeVar("AnySample", bound=Sample)
 
 
+class Batch(Generic[AnySample]):
+    """Texts that are continued side by side from one KV cache, a token each per pass.
+
+    A text may join between any two passes, where there is room, and leaves when it has ended;
+    each comes out as it would alone. `samples` are those that run, row by row of the cache.
+    """
+
+    def __init__(self, model: GPT, size: int) -> None:
+        self.samples: list[AnySample] = []
+        self._model = model
+        self._size = size
+        self._kv = KVCache(model.config, size, xp=model.xp, dtype=model.dtype)
+
+    @property
+    def room(self) -> int:
+        """How many more texts may join."""
+        return self._size - len(self.samples)
+
+    def join(self, sample: AnySample) -> None:
+        """Take in a text that has not ended; there must be room."""
+        self._kv.lengths[len(self.samples)] = 0
+        self.samples.append(sample)
+
+    def step(self) -> Iterator[AnySample]:
+        """Draw the next token of every text; yield each text that has got one.
+
+        A new text of several tokens, and one whose window has moved on, is read in a pass of its
+        own. One pass then gives the next token of every text; where all have just been read, the
+        reading gave it already.
+        """
+        self.leave()
+        if not self.samples:
+            return
+        kv = self._kv.rows(0, len(self.samples))
+        windows = [sample.window() for sample in self.samples]
+        # a row that lacks more than the last id has a new text, or its window has moved on
+        unread = [i for i, window in enumerate(windows) if kv.lengths[i] != len(window) - 1]
+        rows = [_read(self._model, windows[i], kv.rows(i, i + 1)) for i in unread]
+        if len(unread) < len(windows):
+            kv.lengths[unread] -= 1  # to keep step with the others, their last ids are read again
+            last_ids = np.array([window[-1:] for window in windows])  # (B, 1)
+            logits = next_logits(self._model, last_ids, kv)  # (B, 1, V)
+            rows = list(logits[:, 0])
+        for sample, row in zip(self.samples, rows, strict=True):
+            if sample.finish_reason is None and sample.take(row):
+                yield sample
+        self.leave()
+
+    def leave(self) -> None:
+        """Forget the texts that have ended; the last row moves into a free one."""
+        for i in reversed(range(len(self.samples))):
+            if self.samples[i].finish_reason is not None:
+                last = self.samples.pop()
+                if i < len(self.samples):
+                    self.samples[i] = last
+                    self._kv.copy_row(len(self.samples), i)
+
+
 def draw_together(
     model: GPT, samples: Iterable[AnySample], *, batch_size: int = 32
 ) -> Iterator[AnySample]:
     """Continue all samples, `batch_size` at a time; yield a sample each time it has a new token.
-
-    A new text of several tokens, and one whose window has moved on, is read in a pass of its own.
-    One pass then gives the next token of every text; where all have just been read, the reading
-    gave it already. When a text ends, the next that waits takes its row of the cache.
-    """
+    When a text ends, the next that waits takes its place."""
     waiting = (sample for sample in samples if sample.finish_reason is None)
-    running = list(islice(waiting, batch_size))
-    kv = KVCache(model.config, len(running), xp=model.xp, dtype=model.dtype)
-    while running:
-        windows = [sample.window() for sample in running]
-        # a row that lacks more than the last id has a new text, or its window has moved on
-        unread = [i for i, window in enumerate(windows) if kv.lengths[i] != len(window) - 1]
-        rows = [_read(model, windows[i], kv.row(i)) for i in unread]
-        if len(unread) < len(running):
-            kv.lengths[unread] -= 1  # to keep step with the others, their last ids are read again
-            last_ids = np.array([window[-1:] for window in windows])  # (B, 1)
-            logits = next_logits(model, last_ids, kv)  # (B, 1, V)
-            rows = list(logits[:, 0])
-        for sample, row in zip(running, rows, strict=True):
-            if sample.finish_reason is None and sample.take(row):
-                yield sample
-        for i in reversed(range(len(running))):
-            if running[i].finish_reason is None:
-                continue
-            if (successor := next(waiting, None)) is not None:
-                kv.lengths[i] = 0
-                running[i] = successor
-            else:
-                kv.drop(i)
-                running[i] = running[-1]
-                running.pop()
+    first = list(islice(waiting, batch_size))
+    batch = Batch[AnySample](model, len(first))
+    joining: Iterable[AnySample] = first
+    while joining or batch.samples:
+        for sample in joining:
+            batch.join(sample)
+        yield from batch.step()
+        joining = list(islice(waiting, batch.room))
 
 
 def _read(model: GPT, window: list[int], kv: KVCache) -> Array:

@@ -6,7 +6,8 @@ TinyGPTError                what a command line catches, prints as one sentence 
 ├── VocabularyError         a character or token id that the tokenizer does not know (a ValueError)
 ├── DataError               text or token files that are missing, empty, too short or damaged
 ├── CheckpointError         a checkpoint that is missing, foreign, damaged or hostile
-└── BackendError            a device that is not there
+├── BackendError            a device that is not there
+└── AssignmentError         an assignment or a submission that cannot be used
 
 Each message says what came, what is needed, and what to do.
 """

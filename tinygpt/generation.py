@@ -59,7 +59,8 @@ class Generation(Sample):
     """One sample in the making, as text: iterate for its pieces as they come.
 
     Besides what a Sample has (its ids include those of a stop string):
-    prompt         the text that it continues, or None (prompt_ids: what generation begins from)
+    prompt         the text that it continues, or None
+    prompt_ids     what generation begins from: the prompt's ids, unless they are given instead
     text           certain so far, and so shown: whole characters, no beginning of a stop string
     ends           for each of ids, how many characters of text there are with it, shown or not
     finish_reason  "stop" after a stop string too
@@ -75,10 +76,11 @@ class Generation(Sample):
         *,
         seed: int,
         sample: int = 0,
+        prompt_ids: Sequence[int] | None = None,
     ) -> None:
         super().__init__(
             model.config,
-            encode_prompt(tokenizer, prompt),
+            encode_prompt(tokenizer, prompt) if prompt_ids is None else prompt_ids,
             sampling,
             np.random.default_rng([_checked_seed(seed), sample]),
             stop_ids=_ending_ids(tokenizer, sampling, model.config.vocab_size),

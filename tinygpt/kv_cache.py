@@ -79,17 +79,16 @@ class KVCache:
             for keys, values in zip(self.keys, self.values, strict=True)
         ]
 
-    def row(self, i: int) -> "KVCache":
-        """Row i alone, a batch of one text, in the same memory."""
+    def rows(self, start: int, stop: int) -> "KVCache":
+        """The rows from start to stop alone, a batch of their own in the same memory."""
         part = copy.copy(self)
-        part.keys, part.values = self.keys[:, i : i + 1], self.values[:, i : i + 1]
-        part.lengths = self.lengths[i : i + 1]
+        part.keys, part.values = self.keys[:, start:stop], self.values[:, start:stop]
+        part.lengths = self.lengths[start:stop]
         return part
 
-    def drop(self, i: int) -> None:
-        """Forget row i: the last row moves into its place, and there is one row less."""
+    def copy_row(self, source: int, target: int) -> None:
+        """Make the text of one row that of another too."""
+        length = self.lengths[source]
         for rows in (self.keys, self.values):
-            rows[:, i] = rows[:, -1]
-        self.lengths[i] = self.lengths[-1]
-        self.keys, self.values = self.keys[:, :-1], self.values[:, :-1]
-        self.lengths = self.lengths[:-1]
+            rows[:, target, :, :length] = rows[:, source, :, :length]
+        self.lengths[target] = length
