@@ -111,7 +111,7 @@ check("15.stream", each_token_by_itself)
 #
 # ## The reader goes away
 #
-# Half of all streams are not read to the end: a page is closed, a telephone loses its network. Then nobody wants the tokens, and the model should not draw them. A generator that is thrown away can learn of
+# Many streams are not read to the end: a page is closed, a telephone loses its network. Then nobody wants the tokens, and the model should not draw them. A generator that is thrown away can learn of
 # it: its `close()` raises `GeneratorExit` at the `yield` where it stands, and a `finally` around that is run.
 #
 # **Predict.** What is printed below, and in which order?
@@ -348,6 +348,8 @@ check("15.turn", turn)
 # Now the pass. Texts of different lengths, one array: fill up to the longest *at the right*, with any id, and take each text's logits at its own last position. What stands to the right of it cannot change them: attention is
 # causal (lesson 08). Each text should come out as if it were alone, whoever sits beside it and whenever they come.
 #
+# (At temperatures above 0, each request also has random numbers of its own, lesson 12.)
+#
 # **Predict.** What goes wrong if the texts are filled up at the *left*, so that all end in the last column?
 
 
@@ -520,7 +522,7 @@ def drawn(request, n):
 print("drawn, with a letter: fewer than half of them:", tokens_drawn_for_one_who_leaves() < 50)
 
 # %% [markdown]
-# All of them, at first. The generators ended as they should, but the *engine* holds the request in its list, in another thread, and nobody told it. Nothing fails: the place is taken, others wait, the machine is warm. With the `finally` the second letter is
+# All of them, at first. The generators ended as they should, but the *engine* holds the request in its list, in another thread, and nobody told it. Nothing fails: the place is taken, others wait, and the tokens are for nobody. With the `finally` the second letter is
 # written, and before the next pass `turn` finds `left` 0. (How many are drawn until then depends on the line: the server learns that a reader has gone when it *writes*.) In numbers by hand: if A leaves after two of its six tokens, D joins at 3, and 6 passes are all, not 7.
 #
 # ## How many places?
@@ -558,7 +560,7 @@ picture(figure, "left: tokens a second of one stream fall; right: those of all t
 # | `Engine` in `serve/engine.py`: places counted, `QueueFull` beyond | waiting has to end somewhere: status 429, "ask again in a second" | memory stays bounded, and clients know |
 # | `Job.cancel()`, a method | a generator that nobody has begun has no `finally` to run | a client that leaves while it waits is seen, too |
 # | `Job` piles up what its reader has not fetched | a slow reader must not hold up the batch | it gets several tokens in one event |
-# | an event loop for the clients, one thread for the model | a thread for each client costs memory, and they quarrel over Python's lock | some hundred clients at once |
+# | an event loop for the clients, one thread for the model | a thread for each client costs memory, and they quarrel over Python's lock | many clients cost little |
 # | a limit for the body, a key, request ids in a log, `/metrics` | a door to the street | who asks, how long it took, what went wrong |
 # | an error *after* the 200 | it cannot be a status any more | `data: {"error": …}`, and the stream ends |
 #
@@ -577,5 +579,5 @@ for name in ("15.stream", "15.handle", "15.turn"):
 #
 # **You can now** serve a model to many readers at once, say what each of them waits for, and read the code of a real server: `python -m tinygpt.serve`, then open the address that it prints.
 #
-# **To read.** Yu et al., *Orca: a distributed serving system for transformer-based generative models* (2022): sections 3.1 and 4.1, continuous batching (there "iteration-level scheduling"). Kwon et al., *Efficient memory management for large language model serving with PagedAttention* (2023): sections 2 and 3,
+# **To read.** Yu et al., *Orca: a distributed serving system for transformer-based generative models* (2022): section 3, where continuous batching is called "iteration-level scheduling", and 4.2, the algorithm. Kwon et al., *Efficient memory management for large language model serving with PagedAttention* (2023): section 3,
 # where the cache's memory goes. The HTML standard, "Server-sent events": section 9.2.5, parsing; RFC 9110, *HTTP semantics*: section 15, the status codes. In the library: `tinygpt/serve/`, from `engine.py`. Next: lesson 16, look inside.
