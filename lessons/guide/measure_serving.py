@@ -1,6 +1,6 @@
 """Measures what lesson 15 draws, and writes serving.json beside this file: half a minute.
 
-    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python lessons/guide/measure_serving.py [--out FILE]
+    python lessons/guide/measure_serving.py [--out FILE]
 
 It starts `python -m tinygpt.serve` with the model that comes with tinygpt, asks it over HTTP as
 clients do, and notes when each event arrives. Nothing else should run on the machine; the clients

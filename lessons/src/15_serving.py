@@ -106,8 +106,13 @@ check("15.stream", each_token_by_itself)
 # certain now           Z    o    –         ë      ␣   f      ␣     –           –           –           🐷
 # ```
 #
-# Python has this: `decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")`, and then `decoder.decode(more)` gives what is certain with the new bytes, and holds the rest. At the end,
-# `decoder.decode(b"", final=True)` gives `�` if a character never became whole: the text may stop there.
+# Python has this, in its module `codecs`:
+#
+# ```python
+# decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+# decoder.decode(more)              # what is certain with these bytes; the others are held back
+# decoder.decode(b"", final=True)   # at the end: "�" if a character never became whole
+# ```
 #
 # ## The reader goes away
 #
@@ -118,22 +123,22 @@ check("15.stream", each_token_by_itself)
 
 
 # %%
-def counting():
+def even_numbers():
     try:
         for i in range(1000):
-            yield i
+            yield 2 * i
         print("all were read")
     finally:
         print("the end, one way or the other")
 
 
-numbers = counting()
+numbers = even_numbers()
 print(next(numbers), next(numbers))
 numbers.close()
 print("closed; the next is", next(numbers, "nothing"))
 
 # %% [markdown]
-# `0 1`, then the `finally`, then "closed; the next is nothing". "All were read" is never printed. (A `yield` in the `finally`, or an `except:` without a name around the first, makes a generator that cannot be closed: Python
+# `0 2`, then the `finally`, then "closed; the next is nothing". "All were read" is never printed. (A `yield` in the `finally`, or an `except:` without a name around the first, makes a generator that cannot be closed: Python
 # raises `RuntimeError`.)
 #
 # ## Exercise 1: the stream
@@ -147,10 +152,8 @@ print("closed; the next is", next(numbers, "nothing"))
 #
 # 10 minutes.
 
+
 # %% tags=["exercise"]
-import codecs
-
-
 def stream(ids, tokenizer):
     raise NotImplementedError  # your code
 
@@ -166,7 +169,6 @@ check("15.stream", stream)
 # text and returns its events. Here is one that trusts people, and above it a refusal, which you will need.
 #
 # **Predict.** Which of these four bodies does it survive? `{}` · `{"prompt": "Ivy", "max_tokens": "5"}` · `{"prompt": "Ivy", "max_tokens": true}` · `{"prompt"`
-
 
 
 # %%
@@ -249,20 +251,18 @@ def engine(arrive, places, turn, draw):  # a round is a pass of the model
 
 def static(running, waiting, places):
     running = [request for request in running if request["left"] > 0]
-    if running:
-        return running, waiting
-    return waiting[:places], waiting[places:]
+    return (running, waiting) if running else (waiting[:places], waiting[places:])
 
 
-# %%
 COME = [("A", 0, 6), ("B", 0, 2), ("C", 1, 2), ("D", 3, 3)]  # name, when it comes, tokens
 
 
+# %%
 def who_draws(turn, places, draw=lambda names: None):
-    passes, later = [], [{"name": name, "at": at, "left": left} for name, at, left in COME]
+    passes, all_four = [], [{"name": name, "at": at, "left": n} for name, at, n in COME]
 
     def arrive(idle):
-        here = [later.pop(0) for _ in range(sum(r["at"] <= len(passes) for r in later))]
+        here = [request for request in all_four if request["at"] == len(passes)]
         return None if idle and not here else here
 
     def one_pass(running):
@@ -392,10 +392,17 @@ for who, _, n in COME:
 
 # %%
 import queue
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+handle, stream = (find_check(f"15.{name}").library for name in ("handle", "stream"))
 inbox, asked = queue.SimpleQueue(), []  # letters to the engine; all requests, for us to look at
 
 
+# %%
 def arrive(idle):
     mail = [inbox.get()] if idle else []  # nobody is here: sleep until a letter comes
     mail += [inbox.get() for _ in range(inbox.qsize())]
@@ -412,14 +419,14 @@ def draw(running):
 
 
 # %%
-handle, stream = (find_check(f"15.{name}").library for name in ("handle", "stream"))
-
-
-def drawn(request, n):  # the ids of a request, as the engine draws them
+def ids_of(request, n):  # as the engine draws them
     for _ in range(n):
         if (id := request["out"].get(timeout=10)) == eot:
             break
         yield id
+
+
+drawn = ids_of  # what start uses; it will change
 
 
 def start(prompt, n):
@@ -429,11 +436,7 @@ def start(prompt, n):
     return stream(drawn(request, n), tokenizer)
 
 
-
 # %%
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-
 class Door(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -450,26 +453,20 @@ class Door(BaseHTTPRequestHandler):
 
 
 # %%
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-
-
 @contextmanager
 def serving(places=2):  # at a free port of this computer, until the block ends
     with ThreadingHTTPServer(("127.0.0.1", 0), Door) as door, ThreadPoolExecutor() as threads:
-        threads.submit(engine, arrive, places, continuous, draw)
+        drawing = threads.submit(engine, arrive, places, continuous, draw)
         threads.submit(door.serve_forever, 0.05)
         try:
             yield door.server_address
         finally:
             inbox.put(None)
             door.shutdown()
+            drawing.result()  # raises what went wrong in the engine
 
 
 # %%
-import socket
-
-
 def ask(address, body, events=None):  # the response, letter by letter; or leave after some events
     request = f"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection(address, timeout=10) as line:
@@ -493,9 +490,6 @@ with serving() as address:
 
 
 # %%
-import time
-
-
 def tokens_drawn_for_one_who_leaves():
     with serving() as address:
         body = json.dumps({"prompt": PROMPTS["A"], "max_tokens": 100}).encode()
@@ -509,7 +503,7 @@ print("drawn:", tokens_drawn_for_one_who_leaves())
 
 
 # %%
-def drawn(request, n):
+def ids_of_and_a_letter(request, n):
     try:
         for _ in range(n):
             if (id := request["out"].get(timeout=10)) == eot:
@@ -519,6 +513,7 @@ def drawn(request, n):
         inbox.put((request, 0))  # the second letter
 
 
+drawn = ids_of_and_a_letter
 print("drawn, with a letter: fewer than half of them:", tokens_drawn_for_one_who_leaves() < 50)
 
 # %% [markdown]
@@ -541,13 +536,18 @@ print("drawn, with a letter: fewer than half of them:", tokens_drawn_for_one_who
 # %%
 curve = measured["streams"]
 figure, two = new_figure(9.5, 3.2, columns=2)
-for axes, name, title in ((two[0], "each", "A text alone is fastest"),
+for axes, name, title in ((two[0], "each", "A text alone is fastest,"),
                           (two[1], "together", "but the server says more with many")):  # fmt: skip
     axes.plot(curve["n"], curve[name], "o-", color=BLUE, linewidth=2)
     axes.set_xscale("log", base=2)
     axes.set_xticks(curve["n"], curve["n"])
     axes.set_ylim(0)
     titles(axes, title, "streams at the same time", f"tokens/s, {name}")
+(alone, *_, beside), (_, *_, all_of_them) = curve["each"], curve["together"]
+b = (1000 / beside - 1000 / alone) / (curve["n"][-1] - 1)
+print(f"beside 31 others a text is {alone / beside:.1f} times slower, and the server says "
+      f"{all_of_them / curve['together'][0]:.1f} times as much")  # fmt: skip
+print(f"b = {b:.2f} ms, a = {1000 / alone - b:.2f} ms")
 picture(figure, "left: tokens a second of one stream fall; right: those of all together rise")
 
 # %% [markdown]

@@ -228,7 +228,7 @@ def every_exception_swallowed(ids, tokenizer):
     ids.close()
 
 
-@wrong("15.stream", says="more ids for nobody")
+@wrong("15.stream", says="and it draws on for nobody")
 def draws_on_for_nobody(ids, tokenizer):
     decoder = utf8()
     try:
@@ -308,17 +308,17 @@ def a_body_that_is_a_list(body, start):
     return checked(body, start)
 
 
-@wrong("15.handle", says="max_tokens is not what it must be, and the status is 200")
+@wrong("15.handle", says="isinstance(True, int) holds, and the status is 200")
 def true_is_an_int(body, start):
     return checked(body, start, number=lambda n: isinstance(n, int))
 
 
-@wrong("15.handle", says="prompt is not what it must be, and the status is 200")
+@wrong("15.handle", says="prompt is empty, and the status is 200")
 def an_empty_prompt(body, start):
     return checked(body, start, empty=False)
 
 
-@wrong("15.handle", says="the status is 200")
+@wrong("15.handle", says="max_tokens is above 128, and the status is 200")
 def without_an_upper_limit(body, start):
     return checked(body, start, largest=10**9)
 
@@ -368,7 +368,7 @@ def bad_request(body, start):
 
 @wrong("15.handle", says="raises TypeError")
 def compares_before_it_asks_for_the_kind(body, start):
-    return checked(body, start, number=lambda n: 1 <= n)
+    return checked(body, start, number=lambda n: n >= 1)
 
 
 @wrong("15.handle", says="three parts: status, headers, chunks")

@@ -75,7 +75,7 @@ def _a_turn_is_right(
     f: Candidate, runs: list[Request], waits: list[Request],
     right: list[Request], right_waits: list[Request],
 ) -> None:  # fmt: skip
-    running, waiting, places = f.given
+    running, _, places = f.given
     facts = {"yours": (list(runs), list(waits)), "right": (right, right_waits)}
     stay = _names(r for r in running if r["left"] > 0)
     there = {*_names(runs), *_names(waits)}

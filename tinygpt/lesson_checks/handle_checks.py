@@ -1,4 +1,4 @@
-"""What a handler must do: start the model for a good request, and refuse a bad one in a sentence."""
+"""What a handler must do: start a text for a good request, refuse a bad one in a sentence."""
 
 import itertools
 import json
@@ -64,37 +64,38 @@ GOOD: list[tuple[bytes, str, int]] = [
     ('{"prompt": "Zoë 🐷"}'.encode(), "Zoë 🐷", 16),
     (b' {"prompt" : " ", "max_tokens": 7}\n', " ", 7),
 ]
-BAD: list[tuple[bytes, str | None]] = [  # and which parameter is wrong
-    (b"{}", "prompt"),
-    (b'{"max_tokens": 5}', "prompt"),
-    (b'{"prompt": ""}', "prompt"),
-    (b'{"prompt": 5}', "prompt"),
-    (b'{"prompt": null}', "prompt"),
-    (b'{"prompt": ["a"]}', "prompt"),
-    (b'{"prompt": "a", "max_tokens": 0}', "max_tokens"),
-    (b'{"prompt": "a", "max_tokens": -1}', "max_tokens"),
-    (b'{"prompt": "a", "max_tokens": 129}', "max_tokens"),
-    (b'{"prompt": "a", "max_tokens": "5"}', "max_tokens"),
-    (b'{"prompt": "a", "max_tokens": 2.5}', "max_tokens"),
-    (b'{"prompt": "a", "max_tokens": [5]}', "max_tokens"),
-    (b'{"prompt": "a", "max_tokens": NaN}', "max_tokens"),
-    (b'{"prompt": "a", "max_tokens": true}', "max_tokens"),
-    (b"", None),
-    (b"{", None),
-    (b"a", None),
-    (b"[]", None),
-    (b'"a"', None),
-    (b"null", None),
-    (b'{"prompt": "\xff"}', None),
-    (b"[" * 100_000, None),
+TRUE = "max_tokens is true, which is no number, though isinstance(True, int) holds"
+BAD: list[tuple[bytes, str | None, str]] = [  # which parameter is wrong, and what is wrong
+    (b"{}", "prompt", "prompt is missing"),
+    (b'{"max_tokens": 5}', "prompt", "prompt is missing"),
+    (b'{"prompt": ""}', "prompt", "prompt is empty"),
+    (b'{"prompt": 5}', "prompt", "prompt is no text"),
+    (b'{"prompt": null}', "prompt", "prompt is no text"),
+    (b'{"prompt": ["a"]}', "prompt", "prompt is no text"),
+    (b'{"prompt": "a", "max_tokens": 0}', "max_tokens", "max_tokens is below 1"),
+    (b'{"prompt": "a", "max_tokens": -1}', "max_tokens", "max_tokens is below 1"),
+    (b'{"prompt": "a", "max_tokens": 129}', "max_tokens", f"max_tokens is above {LONGEST}"),
+    (b'{"prompt": "a", "max_tokens": "5"}', "max_tokens", "max_tokens is a text"),
+    (b'{"prompt": "a", "max_tokens": 2.5}', "max_tokens", "max_tokens is no whole number"),
+    (b'{"prompt": "a", "max_tokens": [5]}', "max_tokens", "max_tokens is a list"),
+    (b'{"prompt": "a", "max_tokens": NaN}', "max_tokens", "max_tokens is no whole number"),
+    (b'{"prompt": "a", "max_tokens": true}', "max_tokens", TRUE),
+    (b"", None, "the body is empty"),
+    (b"{", None, "the body is not JSON"),
+    (b"a", None, "the body is not JSON"),
+    (b"[]", None, "the body is a list"),
+    (b'"a"', None, "the body is a text and no object"),
+    (b"null", None, "the body is null"),
+    (b'{"prompt": "\xff"}', None, "the body is not UTF-8"),
+    (b"[" * 100_000, None, "the body is not JSON"),
 ]
 
 
 def handle_is_right(f: Candidate) -> None:
     for body, prompt, n in GOOD:
         _a_good_request_is_answered(f, body, prompt, n)
-    for bad, param in BAD:
-        _a_bad_request_is_refused(f, bad, param)
+    for bad, param, what in BAD:
+        _a_bad_request_is_refused(f, bad, param, what)
 
 
 def _answer(f: Candidate, body: bytes, start: Start) -> tuple[int, dict[str, str], Any]:
@@ -129,10 +130,9 @@ def _a_good_request_is_answered(f: Candidate, body: bytes, prompt: str, n: int) 
            right=right)  # fmt: skip
 
 
-def _a_bad_request_is_refused(f: Candidate, body: bytes, param: str | None) -> None:
+def _a_bad_request_is_refused(f: Candidate, body: bytes, param: str | None, what: str) -> None:
     start = Start()
     status, headers, chunks = _answer(f, body, start)
-    what = f"{param} is not what it must be" if param else "the body is no JSON object"
     expect(status != 200, f"{what}, and the status is 200", f)
     expect(400 <= status < 500, f"{what}: that is the client's fault, a status from 400 to 499, "
            f"and here it is {status}", f)  # fmt: skip

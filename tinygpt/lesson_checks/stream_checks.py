@@ -1,5 +1,6 @@
-"""What a stream of events must be: whole characters, at once, all of them, and no more than read."""
+"""What a stream must be: whole characters, at once, all of them, and none for nobody."""
 
+import contextlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator
@@ -53,7 +54,8 @@ class Drawing:
         self.n, self.drawn, self.closed = n, 0, False
 
     def __repr__(self) -> str:
-        return f"the ids {', '.join(map(str, range(self.n)))}, one by one" if self.n else "no ids"
+        ids = ", ".join(map(str, range(self.n)))
+        return ("no ids", "the id 0")[self.n] if self.n < 2 else f"the ids {ids}, one by one"
 
     def __iter__(self) -> "Drawing":
         return self
@@ -175,9 +177,9 @@ def _texts_come_at_once(f: Candidate, tokens: Pieces) -> None:
     while (got := _read(f, events, 1)) and got != [DONE]:
         shown += len(_texts(f, got)[0])
         needed = next((i + 1 for i, length in enumerate(lengths) if length >= shown), n)
-        expect(drawing.drawn <= needed, f"the first {shown} characters are certain with "
-               f"{needed} of the {n} ids, and {drawing.drawn} were drawn before they came: yield "
-               "at once, inside the loop over ids", f, event=got[0])  # fmt: skip
+        expect(drawing.drawn <= needed, f"the text up to character {shown} is certain "
+               f"with {needed} of the {n} ids, and {drawing.drawn} were drawn before it came: "
+               "yield at once, inside the loop over ids", f, event=got[0])  # fmt: skip
 
 
 def _ends_when_it_is_closed(f: Candidate, tokens: Pieces, read: int) -> None:
@@ -190,8 +192,8 @@ def _ends_when_it_is_closed(f: Candidate, tokens: Pieces, read: int) -> None:
     goes_on = f.go_on(lambda: _goes_on(events))
     expect(not goes_on, "after close() it yields once more: in a `finally`, or after an `except` "
            "without a name, which catches GeneratorExit too", f)  # fmt: skip
-    expect(drawing.drawn == drawn, f"its reader has gone after {read} events, and it draws on: "
-           f"{drawing.drawn - drawn} more ids for nobody", f)  # fmt: skip
+    expect(drawing.drawn == drawn, f"its reader has gone after event {read}, when "
+           f"{drawn} of the {drawing.n} ids were drawn, and it draws on for nobody", f)  # fmt: skip
     expect(drawing.closed, "its reader has gone, and nobody tells the model: close ids too, in a "
            "`finally` around the loop", f)  # fmt: skip
 
@@ -204,7 +206,8 @@ def _goes_on(events: Any) -> bool:
     except RuntimeError as error:
         if "ignored GeneratorExit" not in str(error):
             raise
-        for _ in itertools.islice(events, 1000):
-            pass
+        with contextlib.suppress(GeneratorExit, Exception):
+            for _ in itertools.islice(events, 1000):
+                pass
         return True
     return False
