@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from measure_speed import machine
 
@@ -67,8 +67,17 @@ def ready(port: int) -> bool:
         return False
 
 
-def arrivals(port: int, tokens: int, seed: int, wait: float = 0.0) -> tuple[float, list[float]]:
-    """When a request was sent, and when each of its events came, by time.perf_counter."""
+class Arrivals(NamedTuple):
+    """When a request was sent, when its events came (by time.perf_counter), and how many tokens
+    there were with each."""
+
+    sent: float
+    came: list[float]
+    tokens: list[int]
+
+
+def arrivals(port: int, tokens: int, seed: int, wait: float = 0.0) -> Arrivals:
+    """Ask for a text of so many tokens, and read it as it comes."""
     time.sleep(wait)
     body = {"prompt": PROMPT, "max_new_tokens": tokens, "stream": True, "seed": seed}
     line = HTTPConnection("127.0.0.1", port, timeout=60)
@@ -77,11 +86,14 @@ def arrivals(port: int, tokens: int, seed: int, wait: float = 0.0) -> tuple[floa
     response = line.getresponse()
     if response.status != 200:
         sys.exit(f"error: the server answers {response.status}: {response.read().decode()}")
-    came = []
+    done = Arrivals(sent, [], [])
     for row in response:
-        if row.startswith(b"data:") and b"[DONE]" not in row:
-            came.append(time.perf_counter())
-    return sent, came
+        if row.startswith(b"data: {"):
+            done.came.append(time.perf_counter())
+            done.tokens.append(json.loads(row[len("data: ") :])["token_count"])
+    if done.tokens[-1] != tokens:
+        sys.exit(f"error: a text has {done.tokens[-1]} tokens and not {tokens}; ask for fewer")
+    return done
 
 
 def timeline(port: int) -> list[dict[str, Any]]:
@@ -91,9 +103,9 @@ def timeline(port: int) -> list[dict[str, Any]]:
             clients.submit(arrivals, port, n, seed, seed * EVERY) for seed, n in enumerate(LENGTHS)
         ]
         done = [job.result() for job in jobs]
-    begin = done[0][0]
+    begin = done[0].sent
     return [
-        {"sent": ms(sent - begin), "events": [ms(t - begin) for t in came]} for sent, came in done
+        {"sent": ms(one.sent - begin), "events": [ms(t - begin) for t in one.came]} for one in done
     ]
 
 
@@ -105,8 +117,10 @@ def side_by_side(port: int, streams: int) -> tuple[float, float]:
     """Tokens a second of the median stream, after its first token, and of all together."""
     with ThreadPoolExecutor(streams) as clients:
         done = list(clients.map(lambda seed: arrivals(port, TOKENS, seed), range(streams)))
-    each = statistics.median((TOKENS - 1) / (came[-1] - came[0]) for _, came in done)
-    whole = max(came[-1] for _, came in done) - min(sent for sent, _ in done)
+    each = statistics.median(
+        (one.tokens[-1] - one.tokens[0]) / (one.came[-1] - one.came[0]) for one in done
+    )
+    whole = max(one.came[-1] for one in done) - min(one.sent for one in done)
     return each, streams * TOKENS / whole
 
 

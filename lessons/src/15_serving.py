@@ -15,6 +15,8 @@ from style import BLUE, GREY, INK, PALE, draw_map, new_figure, picture, titles
 
 import tinygpt
 from tinygpt import check
+from tinygpt.config import SamplingConfig
+from tinygpt.generation import Generation
 from tinygpt.lesson_checks import find_check
 
 model, tokenizer = tinygpt.load_model(dtype="float64")  # rounding shall decide nothing on this page
@@ -39,8 +41,8 @@ for y, one in enumerate(lines):
     axes.plot(events, [y] * len(events), "|", color=BLUE, markersize=13)
 axes.set_yticks(range(len(lines)), [f"client {y + 1}" for y in range(len(lines))])
 axes.invert_yaxis()
-titles(axes, "Grey: waiting for the first token. Blue: tokens, as they come",
-       "ms since the first client asked")  # fmt: skip
+titles(axes, "Two texts are drawn at once; who comes later waits for a place",
+       "ms since the first client asked; grey: waiting for the first token, blue: tokens")  # fmt: skip
 picture(figure, "two clients are served at once; each of the others begins when a place is free")
 
 # %% [markdown]
@@ -72,8 +74,9 @@ picture(figure, "two clients are served at once; each of the others begins when 
 #
 # The number in the response's first line is the **status**: 2xx it worked, 4xx the *client's* fault, 5xx the *server's*. The response's body is here a row of **server-sent events** (SSE), made for
 # answers that grow: an event is a line that begins with `data: `, and an empty line ends it. What stands in it is up to us: JSON with the new text, and `[DONE]` at the end (OpenAI's habit, and so
-# everybody's). `yield` makes a Python function a **generator**: it runs up to the next `yield` when somebody wants the next value, and stands still in between.
-
+# everybody's).
+#
+# In Python, `yield` makes a function a **generator**: it runs up to the next `yield` when somebody wants the next value, and stands still in between. That is what a stream is: it draws a token when one is wanted.
 #
 # A text with two line breaks in a row would end the event in its middle; `json.dumps` writes a line break as `\n`, with a backslash, so it cannot.
 #
@@ -101,12 +104,12 @@ check("15.stream", each_token_by_itself)
 # hides it. A token may end *inside* a character; so hold its bytes back until the character is whole:
 #
 # ```text
-# token                 Z    o    c3        ab     ␣   f …    20    f0          9f          90          b7
-# held back before                          c3                                  f0          f0 9f       f0 9f 90
-# certain now           Z    o    –         ë      ␣   f      ␣     –           –           –           🐷
+# token                 Z    o    c3    ab    ␣f    ed    \n    \n    a    ␣    f0    9f       90          b7
+# held back before                      c3                                          f0       f0 9f       f0 9f 90
+# certain now           Z    o    –     ë     ␣f    ed    \n    \n    a    ␣    –     –        –           🐷
 # ```
 #
-# Python has this, in its module `codecs`:
+# Python has this, in its module `codecs` (import it in your cell):
 #
 # ```python
 # decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -116,7 +119,7 @@ check("15.stream", each_token_by_itself)
 #
 # ## The reader goes away
 #
-# Many streams are not read to the end: a page is closed, a telephone loses its network. Then nobody wants the tokens, and the model should not draw them. A generator that is thrown away can learn of
+# Many streams are not read to the end: a page is closed, a telephone loses its network. Then nobody wants the tokens, and the model should not draw them. A generator can learn of
 # it: its `close()` raises `GeneratorExit` at the `yield` where it stands, and a `finally` around that is run.
 #
 # **Predict.** What is printed below, and in which order?
@@ -286,8 +289,8 @@ for axes, (name, passes) in zip(two, policies.items(), strict=True):
         axes.barh(i, len(mine), left=mine[0], color=BLUE, edgecolor=INK)
     axes.set_yticks(range(4), [who for who, *_ in COME])
     axes.set(xlim=(0, 9.2), ylim=(3.6, -0.6), xticks=range(10))
-    titles(axes, f"{name}: {len(passes)} passes, of {2 * len(passes)} places "
-           f"{sum(map(len, passes))} are used")  # fmt: skip
+    used = f"{sum(map(len, passes))} of {2 * len(passes)} places are used"
+    titles(axes, f"{name.capitalize()}: {len(passes)} passes, {used}")  # fmt: skip
 two[1].set_xlabel("time in passes; blue: draws a token a pass, hatched: waits", fontsize=11)
 picture(figure, "static: C and D wait until A is done at 6; continuous: C begins at 2, D at 4")
 
@@ -387,10 +390,19 @@ for who, _, n in COME:
 # The last piece: requests come in other **threads** (lesson 13), one for each client, while one thread draws. Two threads that change the same dict at the same time are a mistake that shows once a week. So only the engine touches
 # requests, and others write it *letters* through a queue: `(request, left)`. A new request is a letter, and a second letter with `left` 0 is a cancellation.
 #
-# Python brings a small HTTP server. Its part is to read a request, ask `handle`, and write the pieces at once, each as it comes. If the reader has gone, writing raises a `ConnectionError`; then the stream is closed.
+# | piece | runs in | what it does |
+# |---|---|---|
+# | `arrive`, `draw` | the engine's thread | read the letters; one pass, and each id into its request's own queue `out` |
+# | `start`, `ids_of` | a client's thread | write the first letter; take the ids out of `out`, as `stream` wants them |
+# | `Door` | a client's thread | read a request, ask `handle`, write the pieces, each as it comes; if the reader has gone, writing raises a `ConnectionError` |
+# | `serving` | | opens the door and starts the engine, and ends both |
+# | `ask` | this page | plays the client, down to the letters |
+#
+# From here on the library's three functions stand in for yours; the same checks say that they may.
 
 
 # %%
+import asyncio
 import queue
 import socket
 import time
@@ -398,7 +410,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-handle, stream = (find_check(f"15.{name}").library for name in ("handle", "stream"))
+from tinygpt.serve.engine import Engine
+
+stream, handle = (find_check(f"15.{name}").library for name in ("stream", "handle"))
+for name in ("15.stream", "15.handle", "15.turn"):
+    check(name, find_check(name).library)
 inbox, asked = queue.SimpleQueue(), []  # letters to the engine; all requests, for us to look at
 
 
@@ -419,9 +435,9 @@ def draw(running):
 
 
 # %%
-def ids_of(request, n):  # as the engine draws them
+def ids_of(request, n):
     for _ in range(n):
-        if (id := request["out"].get(timeout=10)) == eot:
+        if (id := request["out"].get(timeout=10)) == eot:  # waits until it is drawn
             break
         yield id
 
@@ -482,7 +498,7 @@ with serving() as address:
     print(ask(address, b'{"prompt": "One Sunday", "max_tokens": 4000}'))
 
 # %% [markdown]
-# That is a server. (`127.0.0.1` is the address by which a computer calls itself; port 0 asks for any free one.)
+# That is a server: you have read every letter that went over the line. (`127.0.0.1` is the address by which a computer calls itself; an address has many *ports*, and 0 asks for any free one.)
 #
 # ## What breaks: nobody tells the engine
 #
@@ -517,7 +533,7 @@ drawn = ids_of_and_a_letter
 print("drawn, with a letter: fewer than half of them:", tokens_drawn_for_one_who_leaves() < 50)
 
 # %% [markdown]
-# All of them, at first. The generators ended as they should, but the *engine* holds the request in its list, in another thread, and nobody told it. Nothing fails: the place is taken, others wait, and the tokens are for nobody. With the `finally` the second letter is
+# All 100, at first. The generators ended as they should, but the *engine* holds the request in its list, in another thread, and nobody told it. Nothing fails: the place is taken, others wait, and the tokens are for nobody. With the `finally` the second letter is
 # written, and before the next pass `turn` finds `left` 0. (How many are drawn until then depends on the line: the server learns that a reader has gone when it *writes*.) In numbers by hand: if A leaves after two of its six tokens, D joins at 3, and 6 passes are all, not 7.
 #
 # ## How many places?
@@ -551,6 +567,8 @@ print(f"b = {b:.2f} ms, a = {1000 / alone - b:.2f} ms")
 picture(figure, "left: tokens a second of one stream fall; right: those of all together rise")
 
 # %% [markdown]
+# Not 32 times: what all rows share is paid once a pass. (A reader reads ten tokens a second at most. As long as each stream is faster than that, more places cost nobody anything.)
+#
 # ## The library's version beside yours
 #
 # | in the library | why | what it gains |
@@ -560,15 +578,30 @@ picture(figure, "left: tokens a second of one stream fall; right: those of all t
 # | `Engine` in `serve/engine.py`: places counted, `QueueFull` beyond | waiting has to end somewhere: status 429, "ask again in a second" | memory stays bounded, and clients know |
 # | `Job.cancel()`, a method | a generator that nobody has begun has no `finally` to run | a client that leaves while it waits is seen, too |
 # | `Job` piles up what its reader has not fetched | a slow reader must not hold up the batch | it gets several tokens in one event |
-# | an event loop for the clients, one thread for the model | a thread for each client costs memory, and they quarrel over Python's lock | many clients cost little |
-# | a limit for the body, a key, request ids in a log, `/metrics` | a door to the street | who asks, how long it took, what went wrong |
+# | an event loop for all clients (`async`), one thread for the model | a thread for each client costs memory, and they quarrel over Python's lock | many clients cost little |
+# | HTTP/1.1: each piece goes with its length | in 1.0 an answer ends when the line is cut | one line for many requests |
+# | a parameter that nobody knows is refused | `max_token`, misspelt, would be the default in silence | mistakes are seen at once |
+# | a limit for the body, a key, a log, `/metrics` | others can reach an open address | nobody fills the memory; who asked, and how long it took |
 # | an error *after* the 200 | it cannot be a status any more | `data: {"error": …}`, and the stream ends |
 #
-# The same three checks, on the library:
+# And the four requests of this lesson in the library's engine. (An `async` function gives its thread to others wherever it waits, at each `await` or `async for`. Here it runs in a thread of its own, for this page has an event loop already.)
 
 # %%
-for name in ("15.stream", "15.handle", "15.turn"):
-    check(name, find_check(name).library)
+samples = [Generation(model, tokenizer, None, SamplingConfig(temperature=0, max_new_tokens=n),
+                      seed=0, prompt_ids=[eot, *tokenizer.encode(PROMPTS[who])])
+           for who, _, n in COME]  # fmt: skip
+
+
+async def in_the_library():
+    engine = Engine(model, batch_size=2)
+    engine.start(asyncio.get_running_loop())
+    for job in [engine.submit([sample]) for sample in samples]:
+        print([progress.tokens async for progress in job][-1], "tokens")
+    await engine.close()
+
+
+ThreadPoolExecutor().submit(asyncio.run, in_the_library()).result()
+print("as before:", [sample.known for sample in samples] == list(texts.values()))
 
 # %% [markdown]
 # ## Three lines to remember
