@@ -170,6 +170,24 @@ def one_token_late(ids, tokenizer):
         ids.close()
 
 
+@wrong("15.stream", says="bytes that no character has are certain to be none")
+def held_until_all_of_it_decodes(ids, tokenizer):
+    held = b""
+    try:
+        for id in ids:
+            held += tokenizer.token_bytes(id)
+            try:
+                yield event(held.decode())
+            except UnicodeDecodeError:
+                continue
+            held = b""
+        if held:
+            yield event(held.decode(errors="replace"))
+        yield DONE
+    finally:
+        ids.close()
+
+
 @wrong("15.stream", says="write `yield` where an event is ready")
 def one_text(ids, tokenizer):
     text = b"".join(tokenizer.token_bytes(id) for id in ids).decode("utf-8", errors="replace")

@@ -175,11 +175,13 @@ def _texts_come_at_once(f: Candidate, tokens: Pieces) -> None:
     drawing, events = _begun(f, tokens)
     shown = 0
     while (got := _read(f, events, 1)) and got != [DONE]:
-        shown += len(_texts(f, got)[0])
-        needed = next((i + 1 for i, length in enumerate(lengths) if length >= shown), n)
-        expect(drawing.drawn <= needed, f"the text up to character {shown} is certain "
-               f"with {needed} of the {n} ids, and {drawing.drawn} were drawn before it came: "
+        text = _texts(f, got)[0]
+        needed = next((i + 1 for i, length in enumerate(lengths) if length > shown), n)
+        never = ": bytes that no character has are certain to be none" if "\ufffd" in text else ""
+        expect(not text or drawing.drawn <= needed, f"character {shown + 1} is certain with "
+               f"{needed} of the {n} ids{never}, and {drawing.drawn} were drawn before it came: "
                "yield at once, inside the loop over ids", f, event=got[0])  # fmt: skip
+        shown += len(text)
 
 
 def _ends_when_it_is_closed(f: Candidate, tokens: Pieces, read: int) -> None:
