@@ -45,7 +45,8 @@ def server(places: int) -> Iterator[int]:
     options = ["--port", str(port), "--batch-size", str(places)]
     command = [sys.executable, "-m", "tinygpt.serve", *options]
     quiet = {**os.environ, "TINYGPT_LOG_LEVEL": "warning"}
-    process = subprocess.Popen(command, env=quiet, stderr=subprocess.DEVNULL)
+    nowhere = subprocess.DEVNULL
+    process = subprocess.Popen(command, env=quiet, stdout=nowhere, stderr=nowhere)
     try:
         until = time.monotonic() + 60
         while not ready(port):

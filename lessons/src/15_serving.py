@@ -27,7 +27,7 @@ draw_map("serving")
 # The orange box is where you are. You know how a model writes; today it writes for somebody else. The one who asks is the **client** (a browser, a
 # program), the one who answers the **server**: a program that waits at an address and does not end.
 #
-# The next picture is a measurement: six clients ask the tinygpt server for a tale, one every 20 ms, and it draws for two at a time. (`guide/serving.json`;
+# The next picture is a measurement: six clients ask the tinygpt server for the beginning of a tale, one about every 20 ms, and it draws for two at a time. (`guide/serving.json`;
 # the program is `guide/measure_serving.py`, the machine is named below.)
 
 # %%
@@ -221,7 +221,7 @@ check("15.handle", handle)
 #
 # ## Several readers, one model
 #
-# A pass of the model with two rows costs hardly more than with one (lesson 13: the weights are read once for both). So a server has *places*, here two, and a pass draws one token for each request that has a place. What if more want one?
+# A pass of a large model with two rows costs hardly more than with one (lesson 13: the weights are read once for both). So a server has *places*, here two, and a pass draws one token for each request that has a place. What if more want one?
 #
 # Four requests. A pass is our unit of time; who comes at time `t` can be in the pass that begins at `t`:
 #
@@ -567,7 +567,8 @@ print(f"b = {b:.2f} ms, a = {1000 / alone - b:.2f} ms")
 picture(figure, "left: tokens a second of one stream fall; right: those of all together rise")
 
 # %% [markdown]
-# Not 32 times: what all rows share is paid once a pass. (A reader reads ten tokens a second at most. As long as each stream is faster than that, more places cost nobody anything.)
+# Not 32 times: what all rows share is paid once a pass. The larger a model, the larger is that share; this one is so small that its weights stay in the processor's cache, so `b` is felt early. (Few people read more than
+# ten tokens a second. As long as each stream is faster than that, more places cost nobody anything.)
 #
 # ## The library's version beside yours
 #
