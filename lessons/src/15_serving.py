@@ -2,7 +2,7 @@
 # # 15 · Serving
 #
 # You will put your GPT at an address: somebody asks over the network, and the tokens come back as they are drawn. You will write the stream, the
-# handler that refuses what cannot be in a sentence, and the few lines by which many readers share one model.
+# handler that answers a wrong request with a sentence, and the few lines by which many readers share one model.
 #
 # 50 minutes, 25 of them for the exercises. You need: [01](01_text_to_integers.ipynb) (bytes and tokens), [12](12_sampling.ipynb) (choosing the next token), [13](13_speed.ipynb) (what a pass costs).
 
@@ -300,20 +300,20 @@ picture(figure, "static: C and D wait until A is done at 6; continuous: C begins
 # How much does static batching waste? `P` places, requests with `n_1, …, n_P` tokens:
 #
 # ```text
-# passes              = max n_i                           the place of a short text waits for the longest
-# tokens              = Σ n_i
-# share of places used = Σ n_i / (P · max n_i)            tokens by passes times places
-#                     = mean(n) / max(n)                  divide above and below by P
+# passes               = max n_i                    the place of a short text waits for the longest
+# tokens               = Σ n_i
+# share of places used = Σ n_i / (P · max n_i)      tokens, divided by places times passes
+#                      = mean(n) / max(n)           divide above and below by P
 # ```
 #
-# A and B: 4/6. Texts of language models differ far more than that: "yes", or a page. Suppose that at every token a text ends with the same probability, so that its length is `m` on average, *whatever it has drawn already*. `P`
+# A and B: 4/6. Texts of language models differ far more than that: "yes", or a page. Suppose that at every token a text ends with the same probability, so that `m` tokens are still to come on average, *whatever it has drawn already*. `P`
 # such texts side by side:
 #
 # ```text
-# the first of P ends after         m / P           P texts, each may end: P times as soon
-# then P − 1 go on, as if fresh     m / (P − 1)     ending does not depend on what was drawn
-# … and the last one                m / 1
-# max(n) on average                 m · (1/P + 1/(P − 1) + … + 1/1)             sum of the parts
+# the first of P ends after         m / P           P texts, and each may end: P times as soon
+# the next of P − 1 after           m / (P − 1)     as if fresh: what was drawn does not count
+# … and the last one after          m / 1
+# max(n) on average                 m · (1/P + 1/(P − 1) + … + 1/1)     sum of the parts
 # ```
 #
 # (Nearly: two texts may end with the same token.) For `P = 2` that is 1.5 `m`: two thirds are used. **Predict** for 32 places: which share of the machine works?
@@ -534,7 +534,7 @@ print("drawn, with a letter: fewer than half of them:", tokens_drawn_for_one_who
 
 # %% [markdown]
 # All 100, at first. The generators ended as they should, but the *engine* holds the request in its list, in another thread, and nobody told it. Nothing fails: the place is taken, others wait, and the tokens are for nobody. With the `finally` the second letter is
-# written, and before the next pass `turn` finds `left` 0. (How many are drawn until then depends on the line: the server learns that a reader has gone when it *writes*.) In numbers by hand: if A leaves after two of its six tokens, D joins at 3, and 6 passes are all, not 7.
+# written, and before the next pass `turn` finds `left` 0. (How many are drawn until then depends on the line: the server learns that a reader has gone when it *writes*. `check("15.stream", …)` sees the half that is yours: `ids` that nobody closes.) In numbers by hand: if A leaves after two of its six tokens, D joins at 3, and 6 passes are all, not 7.
 #
 # ## How many places?
 #
