@@ -398,7 +398,7 @@ for who, _, n in COME:
 # | `serving` | | opens the door and starts the engine, and ends both |
 # | `ask` | this page | plays the client, down to the letters |
 #
-# From here on the library's three functions stand in for yours; the same checks say that they may.
+# From here on the library's three functions stand in for yours; the same checks say that they may. (Yours can as well: leave out the line `stream, handle = …`.)
 
 
 # %%

@@ -389,6 +389,12 @@ def compares_before_it_asks_for_the_kind(body, start):
     return checked(body, start, number=lambda n: n >= 1)
 
 
+@wrong("15.handle", says="the pieces of the body should be texts, and here one is a bytes")
+def bytes_for_texts(body, start):
+    status, headers, chunks = checked(body, start)
+    return status, headers, (chunk.encode() for chunk in chunks)
+
+
 @wrong("15.handle", says="three parts: status, headers, chunks")
 def the_events_alone(body, start):
     return checked(body, start)[2]

@@ -41,14 +41,14 @@ class Start:
     """Begins a text: writes down what it was asked for; its events are made as they are read."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
+        self.asked: list[tuple[Any, Any]] = []
         self.read = 0
 
     def __repr__(self) -> str:
         return "start(prompt, max_tokens), which gives the events"
 
-    def __call__(self, *asked: Any) -> Iterator[str]:
-        self.asked.append(asked)
+    def __call__(self, prompt: Any, max_tokens: Any) -> Iterator[str]:
+        self.asked.append((prompt, max_tokens))
         return self._events()
 
     def _events(self) -> Iterator[str]:
@@ -112,6 +112,15 @@ def _answer(f: Candidate, body: bytes, start: Start) -> tuple[int, dict[str, str
     return status, {name.lower(): value for name, value in headers.items()}, chunks
 
 
+def _read(f: Candidate, chunks: Iterable[str]) -> list[str]:
+    """The pieces of the body; an endless one has more than a hundred."""
+    got = f.go_on(lambda: list(itertools.islice(chunks, 100)))
+    for chunk in got:
+        expect(isinstance(chunk, str), "the pieces of the body should be texts, and here one is a "
+               f"{type(chunk).__name__}", f, yours=got)  # fmt: skip
+    return got
+
+
 def _a_good_request_is_answered(f: Candidate, body: bytes, prompt: str, n: int) -> None:
     start = Start()
     status, headers, chunks = _answer(f, body, start)
@@ -124,7 +133,7 @@ def _a_good_request_is_answered(f: Candidate, body: bytes, prompt: str, n: int) 
            f"text/event-stream, and here it is {kind or 'missing'}", f)  # fmt: skip
     expect(start.read == 0, "it reads the events itself before it answers: hand on what start "
            "returns", f)  # fmt: skip
-    got = f.go_on(lambda: list(itertools.islice(chunks, 100)))
+    got = _read(f, chunks)
     right = [event("a"), DONE]
     expect(got == right, "the chunks should be the events of start, as they are", f, yours=got,
            right=right)  # fmt: skip
@@ -140,8 +149,7 @@ def _a_bad_request_is_refused(f: Candidate, body: bytes, param: str | None, what
     kind = headers.get("content-type", "")
     expect(kind.startswith("application/json"), "the Content-Type of the error is "
            f"application/json, and here it is {kind or 'missing'}", f)  # fmt: skip
-    chunks = f.go_on(lambda: list(itertools.islice(chunks, 100)))
-    _error_is_in_shape(f, "".join(map(str, chunks)), param)
+    _error_is_in_shape(f, "".join(_read(f, chunks)), param)
 
 
 def _error_is_in_shape(f: Candidate, text: str, param: str | None) -> None:
