@@ -15,8 +15,9 @@ PACKAGE = Path(tinygpt.__file__).parent
 # left in its own row. A sub-package is one place; its __main__.py is a command, in the last row.
 ROWS = [
     "errors",
+    "threads",
     "backend",
-    "threads probe",
+    "probe",
     "config",
     "ops",
     "gradcheck",
@@ -30,13 +31,14 @@ ROWS = [
     "parallel",
     "checkpoint convert",
     "sampling decoding speculative generation",
-    "evaluation choices speed",
+    "evaluation choices speed inspection",
     "lesson_checks",
     "classroom",
+    "serve",
     "commands progress plot presets run_settings run_state fine_tuning training run_start explain "
     "proofs display interactive regression train generate_flags generate evaluate tokenize prove "
     "bench_report bench data.__main__ checkpoint.__main__ convert.__main__ "
-    "classroom.__main__",
+    "classroom.__main__ serve.__main__",
 ]
 PLACE = {name: (r, c) for r, row in enumerate(ROWS) for c, name in enumerate(row.split())}
 FILES = sorted(

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tinygpt import panels
-from tinygpt.backend import BLOCK, FEW_ROWS, thin_product
+from tinygpt import backend, panels
+from tinygpt.backend import BLOCK, FEW_ROWS, SOME_ROWS, thin_product
 from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.decoding import Sample, draw_together
 from tinygpt.kv_cache import KVCache
@@ -52,6 +52,37 @@ def test_a_few_rows_in_turns_are_the_product(seed, N, transposed):
     I = int(rng.integers(300, 2000))
     x, w = rng.standard_normal((N, I)), matrix(rng, I, 2 * BLOCK // I + 5, transposed)
     np.testing.assert_allclose(thin_product(x, w), x @ w, rtol=1e-10, atol=1e-10)
+
+
+@pytest.fixture
+def kernels_for_avx512(monkeypatch):
+    monkeypatch.setattr(backend, "blas_spares_small_products", lambda: True)
+
+
+@given(
+    seed=st.integers(0, 999),
+    N=st.integers(FEW_ROWS + 1, SOME_ROWS + 1),
+    I=st.integers(1, 300),
+    O=st.integers(1, 300),
+    transposed=st.booleans(),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_some_rows_with_panels_are_the_product(kernels_for_avx512, seed, N, I, O, transposed):
+    rng = np.random.default_rng(seed)
+    x, w = rng.standard_normal((N, I)), matrix(rng, I, O, transposed)
+    np.testing.assert_allclose(thin_product(x, w), x @ w, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("N", "I", "transposed", "columns"),
+    [(6, 224, False, 128), (32, 224, False, 128), (32, 896, False, 32), (33, 224, False, 300),
+     (8, 224, True, 128), (16, 224, True, 64), (32, 224, True, 32), (32, 4000, True, 300)],
+)  # fmt: skip
+def test_the_panels_are_as_wide_as_a_small_product_may_be(
+    kernels_for_avx512, N, I, transposed, columns
+):
+    w = np.ones((300, I)).T if transposed else np.ones((I, 300))
+    assert backend._columns(N, w) == columns
 
 
 def test_a_few_rows_do_take_turns(monkeypatch):

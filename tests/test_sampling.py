@@ -18,6 +18,7 @@ from tinygpt.sampling import (
     apply_repetition_penalty,
     apply_temperature,
     draw,
+    draw_rows,
     keep_min_p,
     keep_top_k,
     keep_top_p,
@@ -242,3 +243,34 @@ def test_inputs_are_not_written_and_float32_is_sampled_in_float64():
 def test_logits_that_are_not_numbers_are_refused_in_a_sentence(broken):
     with pytest.raises(TinyGPTError, match="not numbers"):
         next_probs(np.array([0.0, broken]), SamplingConfig())
+
+
+@given(
+    arrays(np.float32, st.tuples(st.integers(1, 5), st.integers(1, 300)),
+           elements=st.floats(-60, 60, width=32)),
+    st.data(),
+)  # fmt: skip
+def test_rows_drawn_at_once_are_those_drawn_one_by_one(rows, data):
+    each = len(rows)
+    temperatures = data.draw(st.lists(st.floats(1e-3, 9), min_size=each, max_size=each))
+    u = data.draw(st.lists(st.floats(0, 1, exclude_max=True), min_size=each, max_size=each))
+    one_by_one = [
+        draw(next_probs(row, SamplingConfig(temperature=temperature)), number)
+        for row, temperature, number in zip(rows, temperatures, u, strict=True)
+    ]
+    assert draw_rows(rows, temperatures, u) == one_by_one
+
+
+def test_one_row_that_is_no_number_is_refused_among_others():
+    rows = np.zeros((2, 3), np.float32)
+    rows[1, 2] = np.nan
+    with pytest.raises(TinyGPTError, match="not numbers"):
+        draw_rows(rows, [1.0, 1.0], [0.5, 0.5])
+
+
+def test_only_a_temperature_is_plain():
+    assert SamplingConfig(max_new_tokens=3, stop=("a",), logprobs=2).is_plain
+    for shaped in ({"temperature": 0}, {"top_k": 3}, {"top_p": 0.9}, {"min_p": 0.1},
+                   {"repetition_penalty": 1.1}, {"presence_penalty": 0.1},
+                   {"frequency_penalty": -0.1}):  # fmt: skip
+        assert not SamplingConfig(**shaped).is_plain

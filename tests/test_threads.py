@@ -270,7 +270,7 @@ def test_small_products_are_spared_the_copy_by_openblas_for_avx512(
 ):
     found = [{"internal_api": "openmp"}, {"internal_api": api, "architecture": architecture}]
     monkeypatch.setattr(threads, "threadpool_info", lambda: found)
-    assert threads.blas_spares_small_products() == expected
+    assert threads.blas_spares_small_products.__wrapped__() == expected
 
 
 def test_the_pages_of_a_mapped_file_are_fetched_one_by_one_and_only_read(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import sys
 
 COMMANDS = {
     "generate": "speak: text from a trained model",
+    "serve": "OpenAI's protocol over your own model, and a page to play on",
     "train": "train a model on your own text",
     "checkpoint": "look into a checkpoint, verify it, slim it to give it away",
     "convert": "GPT-2's published weights in, your model out to transformers",

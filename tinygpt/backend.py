@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinygpt.errors import BackendError
+from tinygpt.threads import blas_spares_small_products
 
 Array = npt.NDArray[Any]
 
@@ -81,6 +82,8 @@ def synchronize(xp: Any) -> None:
 
 FEW_ROWS = 5  # up to so many rows, taking turns is faster than BLAS
 BLOCK = 9 << 16  # weights, in float32 2.25 MB: a block stays in the cache
+SOME_ROWS = 32  # up to so many, products with a panel of w's columns are small
+WIDTHS = (128, 64, 32)  # of a panel
 
 
 def thin_product(x: Array, w: Array) -> Array:
@@ -89,20 +92,37 @@ def thin_product(x: Array, w: Array) -> Array:
     BLAS multiplies one row as fast as w comes from memory, but for two and more it first copies
     w into an order of its own. So a few rows take turns as vectors with one block of w's columns
     after the other: it comes from memory for the first row and from the cache for those after it.
+    For some more rows the blocks are panels, so narrow that OpenBLAS takes the product for a small
+    one, which its kernels for AVX-512 do without the copy.
     """
     (N, I), O = x.shape, w.shape[1]
-    if not isinstance(w, np.ndarray) or not 2 <= N <= FEW_ROWS or w.size < BLOCK:
+    columns = _columns(N, w)
+    if columns == O:
         product: Array = x @ w
         return product
-    columns = max(1, BLOCK // I)
     n = O // columns
     cut = n * columns  # the columns after it are no whole block
-    blocks = w[:, :cut].reshape(I, n, columns).transpose(1, 0, 2)
+    blocks = w[:, :cut].reshape(I, n, columns).transpose(1, 0, 2)  # a view (n, I, columns)
+    # (N, 1, I) @ (n, 1, I, columns) row by row, or (N, I) @ (n, I, columns) -> (n, N, columns)
+    in_blocks = (x[:, None] @ blocks[:, None])[:, :, 0] if N <= FEW_ROWS else x @ blocks
     y = np.empty((N, O), x.dtype)
-    turns = x[:, None] @ blocks[:, None]  # (N, 1, I) @ (n, 1, I, columns) -> (n, N, 1, columns)
-    y[:, :cut].reshape(N, n, columns)[...] = turns[:, :, 0].transpose(1, 0, 2)
+    y[:, :cut].reshape(N, n, columns)[...] = in_blocks.transpose(1, 0, 2)
     y[:, cut:] = x @ w[:, cut:]
     return y
+
+
+def _columns(N: int, w: Array) -> int:
+    """How many columns of w (I, O) N rows are multiplied by at a time: all where that is best."""
+    I, O = map(int, w.shape)
+    if not isinstance(w, np.ndarray) or not 2 <= N <= SOME_ROWS:
+        return O
+    if N <= FEW_ROWS:
+        return max(1, BLOCK // I) if w.size >= BLOCK else O
+    if not blas_spares_small_products():
+        return O
+    # sgemm_small_kernel_permit of OpenBLAS, for the kernels that it names SkylakeX
+    most = min(100**3 // (N * I), O if w.flags.c_contiguous else 1200 // N)
+    return next((c for c in WIDTHS if c <= most and c < O), O)
 
 
 CACHED = 1 << 19  # numbers, in float32 2 MB: with a few temporaries they stay in the cache

@@ -263,6 +263,14 @@ class SamplingConfig:
         )
         _require("" not in self.stop, "a stop string is empty; give at least one character")
 
+    @property
+    def is_plain(self) -> bool:
+        """Is a temperature above 0 all that shapes the distribution?"""
+        penalties = (self.presence_penalty, self.frequency_penalty, self.repetition_penalty)
+        filters = (self.top_k, self.top_p, self.min_p)
+        unfiltered = filters == (None, None, None)
+        return self.temperature > 0 and penalties == (0, 0, 1) and unfiltered
+
     def _require_types(self) -> None:
         optional = ("top_k", "top_p", "min_p", "eos_id", "window_hop", "logprobs")
         for name in ("max_new_tokens", "top_k", "eos_id", "window_hop", "logprobs"):

@@ -16,7 +16,7 @@ from tinygpt.config import ModelConfig, SamplingConfig
 from tinygpt.errors import ConfigError, VocabularyError
 from tinygpt.kv_cache import KVCache
 from tinygpt.model import GPT
-from tinygpt.sampling import draw, keep_top_k, log_probs, next_probs
+from tinygpt.sampling import draw, draw_rows, keep_top_k, log_probs, next_probs
 
 FinishReason = Literal["stop", "length", "cancelled"]
 
@@ -193,8 +193,8 @@ class Batch(Generic[AnySample]):
             last_ids = np.array([window[-1:] for window in windows])  # (B, 1)
             logits = next_logits(self._model, last_ids, kv)  # (B, 1, V)
             rows = list(logits[:, 0])
-        for sample, row in zip(self.samples, rows, strict=True):
-            if sample.finish_reason is None and sample.take(row):
+        for sample, row, token in zip(self.samples, rows, _draw(self.samples, rows), strict=True):
+            if sample.finish_reason is None and sample.add(token, row):
                 yield sample
         self.leave()
 
@@ -206,6 +206,17 @@ class Batch(Generic[AnySample]):
                 if i < len(self.samples):
                     self.samples[i] = last
                     self._kv.copy_row(len(self.samples), i)
+
+
+def _draw(samples: Sequence[Sample], rows: Sequence[Array]) -> list[int]:
+    """The next token of every sample, given its row of logits (V,)."""
+    if len(samples) > 1 and all(sample.sampling.is_plain for sample in samples):
+        temperatures = [sample.sampling.temperature for sample in samples]
+        return draw_rows(np.stack(rows), temperatures, [sample.rng.random() for sample in samples])
+    return [
+        draw(sample.probs(row), sample.rng.random())
+        for sample, row in zip(samples, rows, strict=True)
+    ]
 
 
 def draw_together(

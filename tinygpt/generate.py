@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     prompts = [_read_stdin() if p == "-" else p for p in args.prompt or [None]]
 
-    loaded, tokenizer = _load(args)
+    loaded, tokenizer = load_named_model(args)
     with _laid_out(loaded, len(prompts), args) as model:
         guessing = _speculation(model, tokenizer, args)
         if args.interactive:
@@ -75,7 +75,8 @@ def _read_stdin() -> str:
     return text.removesuffix("\n")
 
 
-def _load(args: argparse.Namespace) -> "tuple[GPT, Tokenizer]":
+def load_named_model(args: argparse.Namespace) -> "tuple[GPT, Tokenizer]":
+    """The model that the flags of `add_model_flags` name, and its tokenizer."""
     from tinygpt.checkpoint import find_checkpoint, load_model
     from tinygpt.threads import keep_freed_memory
     from tinygpt.tokenizers import make_tokenizer

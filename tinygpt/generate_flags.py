@@ -55,7 +55,7 @@ SAMPLING = {  # field of SamplingConfig: its type, what --help calls the value
 def build_parser() -> argparse.ArgumentParser:
     """The command line, in groups."""
     parser = Parser("generate", "Speak: text from a trained model, as it comes.", EXAMPLES)
-    _add_model_flags(parser)
+    add_model_flags(parser)
 
     text = parser.add_argument_group("what to continue")
     text.add_argument(
@@ -97,7 +97,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_model_flags(parser: argparse.ArgumentParser) -> None:
+def add_model_flags(parser: argparse.ArgumentParser) -> None:
+    """Which model, where it computes, and in which arithmetic."""
     model = parser.add_argument_group("which model (default: the one that came with tinygpt)")
     which = model.add_mutually_exclusive_group()
     which.add_argument("--checkpoint", metavar="PATH", help="a file, or the folder of a run")

@@ -25,9 +25,9 @@ from types import TracebackType
 from typing import IO, Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import ThreadpoolController, threadpool_info
 
-from tinygpt.backend import Array
 from tinygpt.errors import ConfigError
 
 T = TypeVar("T")
@@ -72,6 +72,7 @@ def keep_freed_memory() -> bool:
     return all(listened)
 
 
+@functools.cache
 def blas_spares_small_products() -> bool:
     """Does NumPy's BLAS multiply small matrices without copying them first?
 
@@ -287,7 +288,7 @@ def mapped_files_can_be_replaced() -> bool:
     return sys.platform != "win32"
 
 
-def fetch_pages(mapped: Array) -> None:
+def fetch_pages(mapped: npt.NDArray[Any]) -> None:
     """Read a byte of every page of a file mapped as an array (n,), behind the caller's back.
 
     A page comes when it is first touched, and to wait for all of them in the first product takes

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tinygpt.config import SamplingConfig
 from tinygpt.errors import TinyGPTError
 from tinygpt.generation import Generation
-from tinygpt.serve.engine import Engine, QueueFull, ServerClosing
+from tinygpt.serve.engine import Engine, Progress, QueueFull, ServerClosing
 from tinygpt.tokenizers import CharTokenizer
 
 LETTERS = CharTokenizer("abcdefghi")
@@ -100,7 +100,7 @@ def test_progress_only_grows_and_ends_with_a_reason():
     for i, wanted in enumerate((20, 5)):
         mine = [progress for progress in told if progress.index == i]
         assert [p.tokens for p in mine] == sorted({p.tokens for p in mine})
-        assert mine[-1] == (i, wanted, wanted, "length")
+        assert mine[-1] == Progress(i, wanted, wanted, "length")
         assert all(p.finish_reason is None for p in mine[:-1])
         assert len(job.samples[i].ids) == wanted
 
@@ -160,7 +160,7 @@ def test_what_waits_is_cancelled_at_once():
 
     waiting, left, told = with_engine(use)
     assert (waiting, left) == (2, 0)
-    assert told == [(0, 0, 0, "cancelled"), (1, 0, 0, "cancelled")]
+    assert told == [Progress(i, 0, 0, "cancelled") for i in (0, 1)]
 
 
 def test_a_full_queue_refuses_and_loses_nothing():

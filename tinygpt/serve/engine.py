@@ -11,7 +11,8 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from tinygpt.decoding import Batch, FinishReason
 from tinygpt.errors import TinyGPTError
@@ -32,7 +33,8 @@ class ServerClosing(TinyGPTError):
     """The server is being shut down and takes no new requests."""
 
 
-class Progress(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Progress:
     """How far sample `index` of a job has come: its ids[:tokens] and text[:chars] are certain."""
 
     index: int
@@ -134,6 +136,11 @@ class Engine:
     def waiting(self) -> int:
         """Samples, and functions to call, that wait for their turn."""
         return len(self._queue) + len(self._calls)
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing new is taken any more."""
+        return self._closing
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to work for this event loop."""

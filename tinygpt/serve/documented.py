@@ -1,0 +1,100 @@
+"""What the API's description (/openapi.json) says of answers: every status that occurs."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from tinygpt import __version__
+from tinygpt.serve.schemas import ErrorBody
+
+_DESCRIPTION = """A small GPT of one's own, behind OpenAI's protocol.
+
+- A key, where the server has one, is sent as `Authorization: Bearer KEY` or `X-API-Key: KEY`.
+- null means the same as leaving a field out. A name that is not listed is refused.
+- The model is no chat model: /v1/chat/completions writes the messages down as one text (with the
+  template `plain`, the contents one below the other; with `roles`, each after its role) and the
+  model goes on from there.
+- Every error has the one shape `{"error": {"message", "type", "param", "code"}}`. In a stream, a
+  failure is an event of this shape, and the end.
+"""
+Responses = dict[int | str, dict[str, Any]]
+_EVENTS = {
+    "description": "The answer, or with `stream` its events",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
+
+
+def answers(
+    model: Any,
+    *,
+    key: bool = True,
+    body: bool = True,
+    closing: bool = False,
+    media_type: str | None = None,
+) -> Responses:
+    """The answers of an endpoint that does not draw: 200 with this model, and the refusals."""
+    said: dict[str, Any] = {"model": model}
+    if media_type is not None:
+        said = {"content": {media_type: {"schema": {"type": "string"}}}, "description": "Text"}
+    told: Responses = {200: said}
+    if body:
+        told |= {
+            400: _error("The body is not what it must be"),
+            413: _error("The body is too large"),
+        }
+    if key:
+        told[401] = _error("The key is missing, or wrong")
+    if closing:
+        told[503] = _error("The server is shutting down")
+    return dict(sorted(told.items(), key=lambda item: int(item[0])))
+
+
+def event_answers(model: Any) -> Responses:
+    """The answers of an endpoint that draws."""
+    return answers(model, closing=True) | {
+        200: {"model": model, **_EVENTS},
+        429: {
+            **_error("The queue is full"),
+            "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}},
+        },
+        500: _error("The model failed"),
+    }
+
+
+def named_answers(responses: Responses) -> Responses:
+    """The same, of an endpoint that is told the model's name."""
+    return responses | {404: _error("There is no such model")}
+
+
+def _error(description: str) -> dict[str, Any]:
+    return {"model": ErrorBody, "description": description}
+
+
+def describe(app: FastAPI, *, needs_key: bool) -> None:
+    """Let the app describe itself, without FastAPI's own shape of errors, which never occurs."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title="tinygpt", version=__version__, description=_DESCRIPTION, routes=app.routes
+            )
+            for operations in schema["paths"].values():
+                for operation in operations.values():
+                    operation["responses"].pop("422", None)
+            parts = schema["components"]
+            for name in ("HTTPValidationError", "ValidationError"):
+                parts["schemas"].pop(name, None)
+            if needs_key:
+                parts["securitySchemes"] = {
+                    "bearer": {"type": "http", "scheme": "bearer"},
+                    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                }
+                for operations in schema["paths"].values():
+                    for operation in operations.values():
+                        if "401" in operation["responses"]:
+                            operation["security"] = [{"bearer": []}, {"header": []}]
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

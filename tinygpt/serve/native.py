@@ -1,0 +1,138 @@
+"""The server's own endpoints: /generate, /tokenize, /detokenize, /health, /ready, /metrics."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tinygpt.errors import VocabularyError
+from tinygpt.generation import Generation
+from tinygpt.serve import metrics
+from tinygpt.serve.documented import answers, event_answers
+from tinygpt.serve.engine import Job, ServerClosing
+from tinygpt.serve.errors import ApiError, json_response
+from tinygpt.serve.logprobs import LEAST, shown_tokens
+from tinygpt.serve.replies import EventStream, finished
+from tinygpt.serve.schemas import (
+    DetokenizeBody,
+    Detokenized,
+    GenerateBody,
+    Generated,
+    Health,
+    TokenizeBody,
+    Tokenized,
+)
+from tinygpt.serve.service import Service
+
+
+def native_router(service: Service) -> APIRouter:
+    """All of them but the page."""
+    router = APIRouter()
+
+    @router.post("/generate", responses=event_answers(Generated))
+    async def generate(body: GenerateBody, request: Request) -> Response:
+        """Continue a text. With `stream`: events {"text", "token_count"}, with `logprobs` also
+        "tokens"; the last has finish_reason and seed; then [DONE]. Texts may outgrow the
+        model's context: it then sees the end of them."""
+        ids = await service.encode(body.prompt)
+        settings = body.model_dump(exclude={"prompt", "seed", "stream"})
+        _check_limit(service, body.max_new_tokens)
+        text = body.prompt if isinstance(body.prompt, str) else None
+        (sample,) = service.samples(text, ids, settings, seed=body.seed)
+        job = service.begin([sample], prompt_tokens=len(ids))
+        if body.stream:
+            return EventStream(job, _events(service, job))
+        await finished(service, job, request.receive)
+        told = {
+            "generated_text": sample.text,
+            "token_count": len(sample.ids),
+            "finish_reason": sample.finish_reason,
+            "seed": sample.seed,
+        }
+        if body.logprobs is not None:
+            told["tokens"] = _tokens(sample, 0, len(sample.ids))
+        return json_response(told)
+
+    @router.post("/tokenize", responses=answers(Tokenized))
+    async def tokenize(body: TokenizeBody) -> Response:
+        """Cut a text into tokens."""
+        ids = await service.encode(body.prompt) if body.prompt else []
+        pieces = [service.tokenizer.token_bytes(i).decode(errors="replace") for i in ids]
+        return json_response(
+            {
+                "tokens": ids,
+                "pieces": pieces,
+                "count": len(ids),
+                "max_model_len": service.context,
+            }
+        )
+
+    @router.post("/detokenize", responses=answers(Detokenized))
+    async def detokenize(body: DetokenizeBody) -> Response:
+        """Join token ids to a text; half a character becomes "�"."""
+        try:
+            return json_response({"prompt": service.tokenizer.decode(body.tokens)})
+        except VocabularyError as error:
+            raise ApiError(400, str(error), code="invalid_value", param="tokens") from None
+
+    @router.get("/health", responses=answers(Health, key=False, body=False))
+    async def health() -> Response:
+        """Does the process answer? Needs no key."""
+        return json_response({"status": "ok"})
+
+    @router.get("/ready", responses=answers(Health, key=False, body=False, closing=True))
+    async def ready() -> Response:
+        """Does the server take requests? 503 while it shuts down. Needs no key."""
+        if service.engine.closing:
+            raise ServerClosing("the server is shutting down; ask again when it is back")
+        return json_response({"status": "ready"})
+
+    @router.get("/metrics", responses=answers(str, body=False, media_type="text/plain"))
+    async def counted() -> Response:
+        """Counters and histograms, as Prometheus reads them."""
+        return Response(service.metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    return router
+
+
+def _check_limit(service: Service, wanted: int | None) -> None:
+    most = service.settings.max_new_tokens
+    if wanted is not None and wanted > most:
+        raise ApiError(
+            400,
+            f"max_new_tokens is {wanted} and this server draws at most {most}; ask for fewer",
+            code="invalid_value",
+            param="max_new_tokens",
+        )
+
+
+def _tokens(sample: Generation, start: int, stop: int) -> list[dict[str, Any]]:
+    """Tokens start to stop of a sample, and what the model thought of them."""
+    return [
+        {
+            "id": id,
+            "logprob": max(p.chosen, LEAST),
+            "best": [(i, max(value, LEAST)) for i, value in p.best],
+        }
+        for id, p in zip(sample.ids[start:stop], sample.logprobs[start:stop], strict=True)
+    ]
+
+
+async def _events(service: Service, job: Job) -> AsyncIterator[str]:
+    (sample,) = job.samples
+    shown, told = 0, 0
+    async for progress in service.follow(job):
+        event: dict[str, Any] = {
+            "text": sample.text[shown : progress.chars],
+            "token_count": progress.tokens,
+        }
+        if sample.sampling.logprobs is not None:
+            ended = progress.finish_reason is not None
+            shown_now = shown_tokens(sample, progress.tokens, progress.chars)
+            stop = progress.tokens if ended else shown_now
+            event["tokens"], told = _tokens(sample, told, stop), stop
+        shown = progress.chars
+        if progress.finish_reason is not None:
+            event |= {"finish_reason": progress.finish_reason, "seed": sample.seed}
+        yield json.dumps(event)
