@@ -570,6 +570,13 @@ picture(figure, "left: tokens a second of one stream fall; right: those of all t
 # Not 32 times: what all rows share is paid once a pass. The larger a model, the larger is that share; this one is so small that its weights stay in the processor's cache, so `b` is felt early. (Few people read more than
 # ten tokens a second. As long as each stream is faster than that, more places cost nobody anything.)
 #
+# ## A page
+#
+# A browser is a client, too. The library's server has a page at its address, which sends `POST /generate` and reads the events as they come; it holds back half characters and half events itself, for a network cuts a stream anywhere. It colours each token by its
+# probability; click one to see the others, and go on from there. "Stop" cuts the line: the second letter of this lesson.
+#
+# ![The playground in a browser: a prompt, the tale that the model wrote, rare tokens in dark orange, and below the clicked token "by" its eight likeliest rivals with their probabilities; at the right sliders for length, temperature, top-k, top-p, min-p and repetition penalty](guide/playground.png)
+#
 # ## The library's version beside yours
 #
 # | in the library | why | what it gains |
