@@ -68,7 +68,7 @@ def linear_backward(dy, cache):
     return dx, dw, np.zeros(db.shape) + db
 
 
-# WRONG to_one_side: numeric gradient: as exact as it can be
+# WRONG to_one_side: numeric gradient: both sides, one number at a time; numeric gradient: as exact as it can be
 def numeric_grad(f, x):
     grad = np.zeros(x.shape)
     for i in np.ndindex(x.shape):
