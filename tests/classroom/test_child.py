@@ -137,6 +137,15 @@ def test_what_goes_wrong_is_a_sentence(text, says):
     assert says in finding(text)
 
 
+def test_a_trial_call_below_a_function_is_named_with_the_line_inside():
+    says = finding("def f(x):\n    return 1 / x\n\nprint(f(0))\n")
+    assert says == (
+        "line 4, `print(f(0))`, leads to line 2, `return 1 / x`, which raises ZeroDivisionError: "
+        "division by zero"
+    )
+    assert finding("1 / 0").startswith("line 1, `1 / 0`, raises ZeroDivisionError")
+
+
 def test_honest_work_meets_no_refusal():
     """What NumPy and Python look up late: random numbers, solvers, submodules, tuples' defaults."""
     text = """

@@ -27,7 +27,8 @@ class Handle:
     number: int
 
     def __repr__(self) -> str:
-        return f"a {type(self).__name__}"
+        kind = type(self).__name__
+        return "None" if kind == "NoneType" else f"a {kind}"
 
 
 def handle(number: int, kind: str) -> Handle:
