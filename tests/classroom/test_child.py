@@ -14,6 +14,7 @@ from tinygpt.classroom.marking import Marker
 from tinygpt.classroom.process import Child, Limits
 from tinygpt.classroom.student import remote
 from tinygpt.lesson_checks.candidate import Finding, Unwritten
+from tinygpt.lesson_checks.expect import details
 
 FUNCTIONS = {"f": (("x",), ()), "g": (("cache",), ()), "h": (("function", "x"), ())}
 
@@ -74,6 +75,15 @@ def test_a_cache_stays_in_the_child_behind_a_handle():
         _, cache = student(child, keep=(1,)).f(1.0)
         assert isinstance(cache, wire.Handle)
         assert student(child).g(cache) == 2
+
+
+def test_where_a_cache_is_no_help_its_inputs_are_shown():
+    text = "def f(x): return 1.0, (x, x)\ndef g(cache): return 1 / 0"
+    with Child({"a.py": text.encode()}, Limits()) as child:
+        _, cache = student(child, keep=(1,)).f(3.0)
+        with pytest.raises(Finding) as raised:
+            student(child).g(cache)
+    assert list(details(raised.value.facts)) == ["cache = that of f(x)", "x     = 3"]
 
 
 def test_a_function_that_is_an_argument_is_called_here():

@@ -30,7 +30,7 @@ pre { background: var(--ground); padding: .6rem .8rem; border-radius: .3rem; ove
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
-.class :is(th, td):first-child { min-width: 9rem; }
+.class :is(th, td):first-child { min-width: 11rem; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 a { color: inherit; }
 @media (max-width: 40rem) { .class tr { display: grid; grid-template-columns: 1fr auto;
