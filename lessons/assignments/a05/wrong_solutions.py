@@ -12,12 +12,12 @@ def rows(a):
     return a.reshape(-1, a.shape[-1])
 
 
-# WRONG only_for_rows: linear: shapes and dtypes, any axes in front
+# WRONG only_for_rows: linear: shapes, dtypes, and y is b where x is 0
 def linear(x, w, b):
     return right_linear(rows(x), w, b)
 
 
-# WRONG always_float64: linear: shapes and dtypes, any axes in front
+# WRONG always_float64: linear: shapes, dtypes, and y is b where x is 0
 def linear(x, w, b):
     return right_linear(x.astype(np.float64), w, b)
 
@@ -28,7 +28,7 @@ def linear(x, w, b):
     return (y - b) / SCALE + b, cache
 
 
-# WRONG the_scale_on_the_bias_too: linear: shapes and dtypes, any axes in front; linear: the right numbers
+# WRONG the_scale_on_the_bias_too: linear: shapes, dtypes, and y is b where x is 0; linear: the right numbers
 def linear(x, w, b):
     y, cache = right_linear(x, w, b)
     return y - b + SCALE * b, cache
