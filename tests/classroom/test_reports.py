@@ -68,6 +68,15 @@ def test_a_function_keeps_its_name_and_a_sentence_begins_with_a_capital():
     assert "not run again" not in page
 
 
+@pytest.mark.parametrize("part", ["y", "db", "dk"])
+def test_a_part_of_a_result_keeps_its_name(part):
+    check = {**checked(False), "reason": f"{part} has shape (7, 5) and should have (5,)"}
+    it = graded(student("ann", check))
+    assert f"<p>{part} has shape (7, 5) and should have (5,).</p>" in student_page(
+        it, it["students"][0]
+    )
+
+
 def test_the_class_page_counts_who_has_all_points_and_who_has_none():
     it = graded(*(student(name, checked(name == "ann")) for name in ("ann", "ben", "cem")))
     page = class_page(it, {"ann": "ann", "ben": "ben", "cem": "cem"})

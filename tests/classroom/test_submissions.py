@@ -138,8 +138,28 @@ def test_the_notebook_counts_where_the_module_beside_it_was_left_as_it_came(tmp_
     release(A03, tmp_path / "ann", seed=0, install="tinygpt")
     (tmp_path / "ann" / "a03.ipynb").write_text(notebook(RIGHT))
     assert read(tmp_path / "ann").notebook
-    (tmp_path / "ann" / "a03.py").write_text(RIGHT)
+    assert read(tmp_path / "ann").notes == []
+    begun = (tmp_path / "ann" / "a03.py").read_text("utf-8").replace(source.UNWRITTEN, "return", 1)
+    (tmp_path / "ann" / "a03.py").write_text(begun, "utf-8")
     assert not read(tmp_path / "ann").notebook
+    assert read(tmp_path / "ann").notes == ["a03.py was taken, and a03.ipynb beside it was not"]
+
+
+@pytest.mark.parametrize("name", ["ann.py", "ann.ipynb"])
+def test_a_file_handed_in_alone_may_have_the_students_name(name, tmp_path):
+    (tmp_path / name).write_text(RIGHT if name.endswith(".py") else notebook(RIGHT), "utf-8")
+    handed = read(tmp_path / name)
+    assert (handed.problem, handed.notes) == ("", []) and RIGHT in handed.files["a03.py"].decode()
+
+
+@pytest.mark.parametrize("written", ["{}", "{}0", "{:e}", "1 * {}"])
+def test_a_constant_is_compared_by_its_value(written, tmp_path):
+    line = f"TEMPERATURE = {written.format(CONSTANTS['temperature'])}  #"
+    (tmp_path / "a03.py").write_text(
+        RIGHT.replace(f"TEMPERATURE = {CONSTANTS['temperature']}  #", line), "utf-8"
+    )
+    assert line in (tmp_path / "a03.py").read_text("utf-8")
+    assert bool(read(tmp_path / "a03.py").notes) == ("*" in written)
 
 
 def test_another_classs_constants_are_noted(tmp_path):

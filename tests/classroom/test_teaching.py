@@ -200,6 +200,19 @@ def test_a_mistake_is_one_sentence(words, says, desk, monkeypatch):
     assert sorted(desk.rglob("*")) == before
 
 
+def test_what_is_no_submission_is_named_and_not_left_out_in_silence(tmp_path, capsys):
+    handed_in = tmp_path / "class"
+    make(tmp_path)
+    for name in ("eve.rar", "list.xlsx", ".DS_Store"):
+        (handed_in / name).write_text("")
+    words = ["grade", "a03", str(handed_in), "--out", str(tmp_path / "grades")]
+    assert main(words) == 0
+    note = "note: not graded, because a submission is a folder, a .zip, a .py or an .ipynb: "
+    assert f"{note}eve.rar, list.xlsx\n" in capsys.readouterr().err
+    assert main([*words, "--only", "ann"]) == 0
+    assert "note: not graded" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "words",
     [["release", "a03", "--out", "a03"], ["export", "a03", "--to", "gradescope", "--out", "a03"]],

@@ -20,6 +20,7 @@ NO_KERNEL = (
     "this system's kernel does not hold submissions, as Linux does from 5.13 on; "
     "lessons/TEACHING.md says what is withstood without it"
 )
+SUBMISSION = "a submission is a folder, a .zip, a .py or an .ipynb"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,7 +108,7 @@ def _grade(args: "Namespace") -> int:
     from tinygpt.classroom.kernel import landlock_version
     from tinygpt.classroom.marking import Marker
     from tinygpt.classroom.reports import earlier_report, replaced, report_folder, write_reports
-    from tinygpt.classroom.submissions import find_submissions
+    from tinygpt.classroom.submissions import find_submissions, passed_over
     from tinygpt.errors import AssignmentError
 
     assignment = _find(args)
@@ -118,6 +119,9 @@ def _grade(args: "Namespace") -> int:
     ):
         raise AssignmentError("--jobs must be at least 1, and --timeout more than 0 seconds")
     paths = find_submissions(args.submissions)
+    if args.only is None and (rest := passed_over(args.submissions)):
+        names = ", ".join([*rest[:5], *[f"{len(rest) - 5} more"] * (len(rest) > 5)])
+        sys.stderr.write(f"note: not graded, because {SUBMISSION}: {names}\n")
     if args.only is not None:
         paths = _only(args.only, paths, args.submissions)
     earlier = earlier_report(args.out, assignment.name, args.seed, again=args.only is not None)

@@ -20,6 +20,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from functools import partial
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
@@ -133,6 +134,14 @@ class File(Candidate):
         super().__init__(load, ())
         self.name = path.name
         self._files = {str(path)}
+
+    def line_of(self, cause: BaseException) -> str | None:
+        """The innermost line, and the one outside of all functions that leads to it."""
+        inner = super().line_of(cause)
+        for frame, number in traceback.walk_tb(cause.__traceback__):
+            if frame.f_code.co_name == "<module>" and (outer := self._line(frame, number)):
+                return inner if outer == inner else f"{outer} leads to {inner} which"
+        return inner
 
     def _sentence(self, cause: BaseException) -> str:
         if isinstance(cause, UnicodeDecodeError):

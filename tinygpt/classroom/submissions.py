@@ -3,6 +3,7 @@
 Nothing is unpacked: of a zip file, only the files that the manifest names are read, into memory.
 """
 
+import ast
 import os
 import re
 import stat
@@ -10,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from tinygpt.classroom.manifest import Assignment, Constants
 from tinygpt.classroom.notebook import to_module
@@ -46,6 +48,12 @@ def find_submissions(folder: Path) -> list[Path]:
     return found
 
 
+def passed_over(folder: Path) -> list[str]:
+    """Names in the folder that are no submission and may have been meant as one: jane.rar."""
+    names = [path.name for path in sorted(folder.iterdir()) if not _is_submission(path)]
+    return [name for name in names if not name.startswith((".", "__"))]
+
+
 def _is_submission(path: Path) -> bool:
     if path.name.startswith((".", "__")):
         return False
@@ -61,7 +69,7 @@ def read_submission(path: Path, assignment: Assignment, constants: Constants) ->
         if len(inner) == 1 and not any(name.endswith((".py", ".ipynb")) for name in members):
             members = _members(path / inner[0])
         for file in assignment.files:
-            _take(handed, members, file, assignment)
+            _take(handed, members, file, assignment, alone=list(members) == [path.name])
         _compare_constants(handed, assignment, constants)
     except AssignmentError as error:
         handed.problem = str(error)
@@ -136,8 +144,11 @@ def _zipped(path: Path) -> Members:
     return {info.filename: lambda info=info: read(info) for info in infos}  # type: ignore[misc]
 
 
-def _take(handed: Handed, members: Members, file: str, assignment: Assignment) -> None:
-    """Put the file that the manifest names into `handed`, be it a module or a notebook."""
+def _take(
+    handed: Handed, members: Members, file: str, assignment: Assignment, *, alone: bool
+) -> None:
+    """Put the file that the manifest names into `handed`, be it a module or a notebook. One that
+    was handed in `alone` may have the student's name."""
     seen = [name for name in members if not re.search(r"(^|/)(\.[^/]|__)", name)]
     seen.sort(key=lambda name: (name.count("/"), name))
     stem = PurePosixPath(file).stem
@@ -149,7 +160,8 @@ def _take(handed: Handed, members: Members, file: str, assignment: Assignment) -
         ]
         if len(rest) == 1:
             module, notebook = (rest[0], None) if rest[0].endswith(".py") else (None, rest[0])
-            handed.notes.append(f"{file} is missing; {rest[0]} was taken in its place")
+            if not alone:
+                handed.notes.append(f"{file} is missing; {rest[0]} was taken in its place")
     data = members[module]() if module is not None else b""
     stubs = data.count(UNWRITTEN.encode())
     if notebook is not None and (module is None or stubs >= len(assignment.functions)):
@@ -162,6 +174,8 @@ def _take(handed: Handed, members: Members, file: str, assignment: Assignment) -
         raise AssignmentError(f"{file} is empty")
     else:
         handed.files[file] = data
+        if notebook is not None:
+            handed.notes.append(f"{module} was taken, and {notebook} beside it was not")
 
 
 def _named(names: list[str], file: str) -> str | None:
@@ -178,7 +192,15 @@ def _compare_constants(handed: Handed, assignment: Assignment, constants: Consta
     text = handed.files[assignment.files[0]].decode("utf-8", "replace")
     for name, value in constants.items():
         for found in re.findall(rf"^{name.upper()} = ([^#\n]*)", text, re.MULTILINE):
-            if found.strip().strip("\"'") != str(value):
+            if _value(found.strip()) != value:
                 handed.notes.append(
                     f"{name.upper()} is {found.strip()} in the file and {value!r} in this class"
                 )
+
+
+def _value(text: str) -> Any:
+    """What a constant is, however it is written: 1e-6 and 0.000001 are the same."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
