@@ -1,6 +1,7 @@
 """The server's own endpoints, and that nothing a client sends brings it down."""
 
 import json
+import socket
 
 import httpx
 import pytest
@@ -184,10 +185,18 @@ def test_a_body_that_cannot_be_is_refused(server, body):
     assert server.get("/health").status_code == 200
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "true", '"1"'])
+def test_what_is_no_number_is_named(server, number):
+    body = f'{{"temperature": {number}}}'.encode()
+    error = refusal(httpx.post(server.url + "/generate", content=body, headers=JSON))
+    assert (error.param, error.code) == ("temperature", "invalid_value")
+    assert error.message.startswith("temperature is ") and "at least 0" in error.message
+
+
 def test_a_body_that_does_not_say_that_it_is_json_is_refused(server):
     for kind in ("text/plain", "multipart/form-data; boundary=x", "image/png"):
         answer = httpx.post(server.url + "/generate", content=b"{}", headers={"Content-Type": kind})
-        assert "Content-Type: application/json" in refusal(answer).message
+        assert "not declared to be JSON" in refusal(answer).message
     assert "Content-Type" in refusal(httpx.post(server.url + "/generate", content=b"{}")).message
 
 
@@ -197,6 +206,18 @@ def test_a_body_too_large_is_refused_declared_or_not(server):
     answer = httpx.post(server.url + "/generate", content=pieces, headers=JSON, timeout=60)
     assert refusal(answer, 413).code == "body_too_large"
     assert server.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "begun"),
+    [("Content-Length: 1000000000", b"{"), ("Transfer-Encoding: chunked", b"%x\r\n" % (2 * LIMIT))],
+)
+def test_a_body_too_large_is_refused_before_it_ends(server, header, begun):
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as one:
+        head = f"POST /generate HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n"
+        one.sendall(head.encode() + begun + b" " * (LIMIT + 1) * (b"\r\n" in begun))
+        assert one.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_prompt_too_long_is_refused(server):

@@ -86,7 +86,7 @@ def test_a_full_queue_is_429_and_nothing_is_lost(checkpoint):
             assert done == "[DONE]" and pieces[-1]["token_count"] == 1500
 
 
-@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("stream", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_client_that_hangs_up_frees_its_places(checkpoint, stream):
     body = json.dumps(ENDLESS | {"stream": stream}).encode()
     with served(checkpoint, "--batch-size", "2") as server:
@@ -108,7 +108,10 @@ def test_a_client_that_hangs_up_frees_its_places(checkpoint, stream):
         assert not any("traceback" in record for record in server.records())
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGTERM, 0), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+)
 def test_a_server_that_is_stopped_ends_its_streams(checkpoint, number, status):
     with served(checkpoint, "--grace-seconds", "0", "--max-new-tokens", "900000") as server:
         readers = [
@@ -126,6 +129,7 @@ def test_a_server_that_is_stopped_ends_its_streams(checkpoint, number, status):
         assert not any("traceback" in record for record in server.records())
 
 
+@pytest.mark.slow
 def test_a_server_that_is_stopped_lets_short_texts_end(checkpoint):
     with served(checkpoint, "--grace-seconds", "60") as server:
         reader = Reader(server, ENDLESS | {"prompt": "Once", "seed": 1})
@@ -136,6 +140,7 @@ def test_a_server_that_is_stopped_lets_short_texts_end(checkpoint):
         assert done == "[DONE]" and pieces[-1]["token_count"] == 1500
 
 
+@pytest.mark.slow
 def test_other_sites_may_call_where_they_are_named(checkpoint):
     with served(checkpoint, "--cors-origins", "http://a.example, http://b.example") as server:
         for origin, allowed in (("http://b.example", "http://b.example"), ("http://c", None)):
@@ -144,6 +149,7 @@ def test_other_sites_may_call_where_they_are_named(checkpoint):
             assert answer.headers.get("access-control-allow-origin") == allowed
 
 
+@pytest.mark.slow
 def test_chat_with_roles(checkpoint):
     with served(checkpoint, "--chat-template", "roles") as server:
         body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9, "seed": 1}

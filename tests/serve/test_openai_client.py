@@ -120,8 +120,10 @@ def test_stop_texts(client, model):
     stop = whole[8:10]
     for given in (stop, [stop, "never said"]):
         told = client.completions.create(
-            model="small", prompt="Once", max_tokens=40, seed=3, stop=given
+            model="small", prompt="Once", max_tokens=40, seed=3, stop=given, logprobs=0
         )
+        assert told.choices[0].logprobs.text_offset[-1] < len(told.choices[0].text)
+        assert told.usage.completion_tokens > len(told.choices[0].logprobs.tokens)
         assert told.choices[0].text == whole[: whole.index(stop)]
         assert told.choices[0].finish_reason == "stop"
 
@@ -154,6 +156,9 @@ def test_the_evaluation_harness_reads_a_prompts_logprobs(lenient, model):
             likeliest = max(logprobs.top_logprobs[i].values())
             assert (logprobs.token_logprobs[i] == likeliest) == greedy
         assert len(logprobs.tokens) == len(prompt) + 1
+        assert (
+            logprobs.text_offset == [0, 1, 2, 3, 4] if prompt is ids[0] else [0, 1, 1, 1, 1, 1, 2]
+        )
         assert logprobs.token_logprobs[-1] == pytest.approx(own[-1].max(), abs=1e-6)
 
 
@@ -161,6 +166,16 @@ def test_echo_alone_and_nothing_drawn(client):
     told = client.completions.create(model="small", prompt="Once", echo=True, max_tokens=0)
     assert (told.choices[0].text, told.choices[0].finish_reason) == ("Once", "length")
     assert told.usage.completion_tokens == 0
+
+
+@pytest.mark.parametrize("echo", [True, False])
+def test_a_stream_of_nothing_drawn(client, echo):
+    stream = client.completions.create(
+        model="small", prompt="Once", echo=echo, max_tokens=0, stream=True
+    )
+    assert [(c.choices[0].text, c.choices[0].finish_reason) for c in stream] == [
+        ("Once" if echo else "", "length")
+    ]
 
 
 def test_a_streamed_completion(lenient, model):

@@ -1,12 +1,13 @@
-"""What an endpoint never sees: failures nobody foresaw, in an app of its own."""
+"""What only an app in this process shows: failures that nobody foresaw, and a chat's end."""
 
 import asyncio
 import logging
 
 import httpx
 import pytest
-from server_process import BYTES, small_model
+from server_process import BYTES, alone, small_model
 
+from tinygpt.serve import chat
 from tinygpt.serve.app import create_app
 from tinygpt.serve.settings import read_settings
 
@@ -61,6 +62,19 @@ def test_a_failure_in_the_middle_ends_the_text_with_an_error(quiet, stream):
     assert answer.status_code == (200 if stream else 500)
     assert "internal_error" in answer.text and "[DONE]" not in answer.text
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("stop", [None, "zzz", ["zzz", "yyy"]])
+def test_with_roles_the_answer_ends_where_the_model_would_speak_for_the_user(monkeypatch, stop):
+    sampling = {"max_new_tokens": 30, "temperature": 1.0}
+    text = alone(small_model(), "User: Hi\nAssistant:", 1, **sampling).text
+    monkeypatch.setattr(chat, "USERS_TURN", text[9:12])
+    messages = [{"role": "user", "content": "Hi"}]
+    body = {"messages": messages, "seed": 1, "max_tokens": 30, "stop": stop}
+    path, model = "/v1/chat/completions", small_model()
+    (choice,) = asked(model, BYTES, body, path, chat_template="roles").json()["choices"]
+    assert choice["message"]["content"] == text[: text.index(text[9:12])]
+    assert choice["finish_reason"] == "stop"
 
 
 def test_of_a_request_that_failed_nothing_more_is_drawn(quiet):
