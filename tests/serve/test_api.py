@@ -71,6 +71,15 @@ def test_null_is_the_same_as_nothing(server):
     assert both[0] == both[1]
 
 
+def test_2_0_is_2(server):
+    some = {"prompt": [79, 110], "seed": 4, "max_new_tokens": 9, "temperature": 1, "top_k": 50}
+    other = {"prompt": [79.0, 110], "seed": 4.0, "max_new_tokens": 9.0, "temperature": 1.0}
+    both = [server.post("/generate", body).json() for body in (some, other | {"top_k": 5e1})]
+    assert both[0] == both[1] and both[0]["token_count"] == 9
+    batch = {"prompt": [[79.0], [110]], "max_tokens": 2.0}
+    assert server.post("/v1/completions", batch).status_code == 200
+
+
 def test_a_text_may_outgrow_the_context(server, model):
     settings = {"max_new_tokens": 2 * CONTEXT, "eos_id": -1}
     told = server.post("/generate", {"prompt": "Once", "seed": 1, **settings}).json()

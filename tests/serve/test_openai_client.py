@@ -245,6 +245,19 @@ def test_logprobs_of_a_chat(client, model):
         assert [top.logprob for top in one.top_logprobs] == pytest.approx([v for _, v in p.best])
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_logprobs_of_an_answer_that_ends_at_once(lenient, model, stream):
+    seed = next(
+        s for s in range(2000) if not alone(model, None, s, max_new_tokens=1, temperature=1).ids
+    )
+    told = lenient.completions.create(
+        model="small", prompt=None, seed=seed, max_tokens=5, logprobs=1, stream=stream
+    )
+    last = list(told)[-1] if stream else told
+    assert last.choices[0].finish_reason == "stop" and last.choices[0].text == ""
+    assert last.choices[0].logprobs.tokens == []
+
+
 @pytest.mark.parametrize("include_usage", [True, False])
 def test_a_streamed_chat(client, model, include_usage):
     chunks = list(
