@@ -119,6 +119,12 @@ def test_tokens_and_back(server):
     assert server.post("/tokenize", {"prompt": ""}).json()["tokens"] == []
 
 
+def test_which_tokenizer_it_is(server):
+    told = server.get("/tokenizer_info").json()
+    assert (told["name"], told["vocab_size"], told["eot_id"]) == ("bytes", 257, 256)
+    assert told["eos_token"] == "<|endoftext|>"
+
+
 def test_health_and_head_and_other_methods(server):
     assert server.get("/health").json() == {"status": "ok"}
     assert server.get("/ready").json() == {"status": "ready"}

@@ -47,5 +47,5 @@ def test_the_description_holds(command, tmp_path):
             text=True,
         )  # fmt: skip
         assert said.returncode == 0, said.stdout + said.stderr
-        assert "10 selected / 10 total" in said.stdout
+        assert "11 selected / 11 total" in said.stdout
         assert not any("traceback" in record for record in server.records())

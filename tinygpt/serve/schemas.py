@@ -159,6 +159,17 @@ class Detokenized(BaseModel):
     prompt: str
 
 
+class TokenizerInfo(BaseModel):
+    """What an evaluation harness asks before it sends token ids. `eos_token` is how the end of a
+    text is written in a list of tokens; in a prompt it is plain characters: `eot_id` is the id."""
+
+    name: str
+    vocab_size: int
+    eos_token: str | None
+    bos_token: None
+    eot_id: int | None
+
+
 class Health(BaseModel):
     """Whether the process answers (/health), and whether it takes requests (/ready)."""
 
