@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygpt.errors import ShapeError
-from tinygpt.gradcheck import check_gradients, relative_error
+from tinygpt.gradcheck import check_gradients, gradient_reports, relative_error
 
 
 @pytest.fixture
@@ -29,6 +29,23 @@ def test_one_wrong_coordinate_is_found_and_named(problem, place):
     assert x.name == "x" and x.error > 1e-4 and x.worst == place
     assert "x (4, 5)" in str(x) and str(place) in str(x)
     assert w.error < 1e-8
+
+
+def test_one_tensor_at_a_time_takes_four_evaluations_and_no_more_than_are_asked_for(problem):
+    f, arrays, grads = problem
+    asked = []
+
+    def counted():
+        asked.append(1)
+        return f()
+
+    reports = gradient_reports(counted, arrays, grads, np.random.default_rng(0))
+    x = next(reports)
+    assert len(asked) == 4 and x.error < 1e-8
+    assert np.abs(grads["x"])[x.worst] == np.abs(grads["x"]).max()
+    grads["w"][2, 3] += 0.01
+    w = next(reports)
+    assert len(asked) == 8 + 2 * grads["w"].size and w.error > 1e-4 and w.worst == (2, 3)
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, 2.0, 1.001])

@@ -2,11 +2,13 @@
 the listed wrong solutions fail the checks that they name."""
 
 import re
+import shutil
+from itertools import permutations
 
 import pytest
 
 from tinygpt.classroom import source
-from tinygpt.classroom.manifest import all_assignments
+from tinygpt.classroom.manifest import all_assignments, read_manifest
 from tinygpt.classroom.marking import Marker, functions_of
 from tinygpt.classroom.student import local
 
@@ -92,8 +94,39 @@ def test_every_check_has_two_listed_wrong_solutions_points_and_a_hint(assignment
         assert task.points > 0 and task.hint.endswith((".", "?"))
 
 
+@pytest.mark.parametrize("assignment", all_assignments(), ids=lambda a: a.name)
+@pytest.mark.parametrize("first", [0, 3, 2025])
+def test_three_seeds_choose_what_there_is_to_choose(assignment, first):
+    classes = [assignment.constants(seed) for seed in range(first, first + 3)]
+    assert classes == [assignment.constants(seed) for seed in range(first, first + 3)]
+    for name, choices in assignment.variant.items():
+        chosen = [constants[name] for constants in classes]
+        assert len({*chosen}) == min(3, len(choices)) and {*chosen} <= {*choices}, name
+
+
 @every_assignment
-def test_a_seed_chooses_the_same_constants_again_and_others_differ(assignment):
-    chosen = [assignment.constants(seed) for seed in range(20)]
-    assert chosen == [assignment.constants(seed) for seed in range(20)]
-    assert len({str(c) for c in chosen}) > 3
+def test_there_are_many_classes(assignment):
+    assert len({str(assignment.constants(seed)) for seed in range(100)}) >= 20
+
+
+@every_assignment
+def test_the_solution_of_another_class_does_not_get_all_points(assignment):
+    texts = [source.solution_text(assignment, assignment.constants(seed)) for seed in range(3)]
+    for seed, other in permutations(range(3), 2):
+        wrong = [o.task.name for o in outcomes(assignment, seed, texts[other]) if not o.passed]
+        assert wrong, f"seed {seed} takes the solution of seed {other}"
+
+
+@every_assignment
+def test_expected_values_come_from_the_solution_at_the_moment_of_grading(assignment, tmp_path):
+    """Exchange the teacher's solution, and the right one is wrong."""
+    folder = shutil.copytree(assignment.folder, tmp_path / assignment.name)
+    right = source.solution_text(assignment, assignment.constants(0))
+    changed = 0
+    for _, _, text, tasks in (w for w in WRONG if w[0] is assignment):
+        hidden = [t.name for t in assignment.tasks if t.hidden and t.name in tasks]
+        solution = (assignment.folder / "solution.py").read_text("utf-8")
+        (folder / "solution.py").write_text(f"{solution}\n\n{text}", "utf-8")
+        exchanged = read_manifest(folder / "manifest.toml")
+        changed += any(not o.passed for o in outcomes(exchanged, 0, right, hidden))
+    assert changed >= 4

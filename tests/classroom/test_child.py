@@ -1,7 +1,6 @@
 """A submission's process answers calls; whatever it does, the answer is a sentence."""
 
 import math
-import os
 import struct
 import subprocess
 import sys
@@ -101,6 +100,15 @@ def test_a_wrong_argument_of_that_function_is_the_submissions_fault():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        (
+            "import maths\ndef f(x): return maths.exp(x)",
+            "maths.exp cannot be used here; did you mean",
+        ),
+        (
+            "import scipy\ndef f(x): return scipy.f(x)",
+            "here; you may import numpy, math; write the",
+        ),
+        ("def f(x): return open('a')", "open cannot be used here; a function gets all that it"),
         ("def f(x): raise ValueError('no')", "line 1, `def f(x): raise ValueError('no')`, raises"),
         ("def g(x): pass", "there is no function f in a.py: has it another name?"),
         ("f = 3", "f is a int and should be a function"),
@@ -118,12 +126,57 @@ def test_a_wrong_argument_of_that_function_is_the_submissions_fault():
         ("import torch\nclass N(torch.nn.Module): pass", "torch.nn.Module cannot be used here"),
         ("def f(x):\n  while True: pass", "has not come back after 2 seconds; now it is in line 2"),
         ("while True: pass", "has not come back after 2 seconds; now it is in line 1"),
-        ("import numpy as np\ndef f(x): return len(np.empty(3 * 10**8))", "raises MemoryError"),
+        (
+            "import numpy as np\ndef f(x): return len(np.empty(3 * 10**8))",
+            "data type float64; it may use 1,024 MB",
+        ),
         ("import numpy as np\ndef f(x): return np.ones(10**7)", "a message of 80,"),
     ],
 )
 def test_what_goes_wrong_is_a_sentence(text, says):
     assert says in finding(text)
+
+
+def test_honest_work_meets_no_refusal():
+    """What NumPy and Python look up late: random numbers, solvers, submodules, tuples' defaults."""
+    text = """
+import collections, functools, itertools, math, typing
+import numpy as np
+import numpy.testing
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.polynomial import Polynomial
+
+Cache = collections.namedtuple("Cache", "x y", defaults=(2,))
+
+class Layer(typing.NamedTuple):
+    w: np.ndarray
+    scale: float = 1.0
+
+@functools.lru_cache
+def table(n):
+    return np.linalg.inv(np.eye(n) * 2)
+
+def f(x):
+    np.random.default_rng().random(3), np.random.randn(2)
+    np.testing.assert_allclose(table(3).trace(), 1.5)
+    np.linalg.svd(np.ones((3, 3))), np.fft.rfft(np.ones(8)), Polynomial([1, 2])(3)
+    np.einsum("ij,jk->ik", np.ones((2, 2)), np.ones((2, 2)), optimize=True)
+    sliding_window_view(np.arange(4), 2), np.vectorize(math.erf)(np.ones(2))
+    print(np.array_repr(np.ones((2, 2))), f"{math.pi:.2f}", Cache(1), Layer(np.ones(1)))
+    np.set_printoptions(precision=3)
+    try: np.ones(2) @ np.ones(3)
+    except ValueError as error: str(error)
+    return list(itertools.accumulate([x, x]))
+"""
+    allowed = ("numpy", "math", "typing", "functools", "itertools", "collections")
+    assert call(text, allowed=allowed) == [1.0, 2.0]
+
+
+def test_a_file_in_another_encoding_is_told_so():
+    with Child({"a.py": "def f(x): return 'ä'".encode("latin-1")}, Limits()) as child:
+        says = r"a\.py is not UTF-8 text \(byte 18 is no letter in it\): save it with"
+        with pytest.raises(Finding, match=says):
+            student(child).f(1.0)
 
 
 def test_a_module_that_is_not_allowed_does_no_harm_until_it_is_used():
@@ -144,19 +197,16 @@ def test_a_process_that_ends_or_crashes_is_told_and_the_next_call_has_a_new_one(
         with pytest.raises(Finding, match="the program ended in place of an answer"):
             student(child).f(1.0)
         assert student(child).g(1.0) == 7
-    crash = "import ctypes\ndef f(x): ctypes.string_at(0)"
-    assert "the program crashed (SIGSEGV)" in finding(crash, allowed=("ctypes",))
+    crash = (
+        "import numpy as np\n"
+        "def f(x): return np.lib.stride_tricks.as_strided(np.ones(1), (10**12,), (8,)).sum()"
+    )
+    assert "the program crashed (SIGSEGV)" in finding(crash)
 
 
 def test_a_call_into_c_that_does_not_come_back_is_killed():
     says = finding("def f(x): return len(str(10 ** 10 ** 10))")
     assert "it has not come back" in says
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_that_is_left_behind_does_not_hold_the_grader():
-    text = "import os, time\ndef f(x):\n    if os.fork(): os._exit(0)\n    time.sleep(60)"
-    assert "it has not come back in time" in finding(text, allowed=("os", "time"))
 
 
 def test_prints_and_forged_answers_go_nowhere():
@@ -204,15 +254,14 @@ def test_a_message_that_claims_to_be_huge_is_refused_before_it_is_read():
 def test_what_an_editable_install_leaves_finds_no_module_either():
     """Such a finder is a class on sys.meta_path; CI installs tinygpt so, a wheel does not."""
     code = """
-import json, sys
-sys.argv = ["child", json.dumps({"found": []})]
+import sys
 from tinygpt.classroom.child import close_the_library
 class Editable:
     @classmethod
     def find_spec(cls, name, path=None, target=None):
         print("looked for", name)
 sys.meta_path.append(Editable)
-close_the_library()
+close_the_library([])
 try:
     import tinygpt_elsewhere
 except ModuleNotFoundError:

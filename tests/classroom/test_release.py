@@ -1,14 +1,16 @@
 """What students get has stubs, a handout and public checks, and no trace of an answer."""
 
-import ast
 import json
+import py_compile
+import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from leaks import leaks, secrets
+from thirteen import body
 
 import tinygpt
 from tinygpt.classroom import source
@@ -16,6 +18,7 @@ from tinygpt.classroom.__main__ import main
 from tinygpt.classroom.manifest import all_assignments, find_assignment
 from tinygpt.classroom.notebook import to_module
 from tinygpt.classroom.release import release
+from tinygpt.classroom.wheel import make_wheel
 from tinygpt.errors import AssignmentError
 
 ASSIGNMENTS = all_assignments()
@@ -28,65 +31,114 @@ def of(assignments):
     return pytest.mark.parametrize("assignment", assignments, ids=lambda a: a.name)
 
 
-def lines_of_answers(assignment, constants):
-    """Every line between the markers of the solution, and every line of a hidden test."""
-    inside, lines = False, []
-    for line in source.solution_text(assignment, constants).splitlines():
-        if line.strip() in (source.BEGIN, source.END):
-            inside = line.strip() == source.BEGIN
-        elif inside:
-            lines.append(line.strip())
-    tree = ast.parse((assignment.folder / "hidden_tests.py").read_text("utf-8"))
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.args.args[0].arg == "student":
-            lines.append(node.name)
-    public = (assignment.folder / "public_tests.py").read_text("utf-8")
-    handout = (assignment.folder / "handout.md").read_text("utf-8")
-    return [line for line in lines if len(line) > 12 and line not in public + handout]
+def kept_back(assignment, seed):
+    """What must not be given away."""
+    words = secrets(assignment, assignment.constants(seed))
+    hidden = [task.test for task in assignment.tasks if task.hidden]
+    assert set(hidden) <= set(words) and len(words) > 5 * len(hidden) > 0
+    text = source.solution_text(assignment, assignment.constants(seed))
+    for name in {*assignment.functions} - {"numeric_grad"}:  # which lesson 05 writes out
+        assert any(word in body(text, name) for word in words), name
+    return words
 
 
 @of(WITH_CHECKS)
 @every_class
 @every_form
-def test_a_release_has_no_line_of_a_solution_and_no_hidden_test(
+def test_a_release_has_no_line_of_a_solution_or_of_a_hidden_test(
     assignment, seed, notebook, tmp_path
 ):
     files = release(assignment, tmp_path / "out", seed=seed, install="tinygpt", notebook=notebook)
-    answers = lines_of_answers(assignment, assignment.constants(seed))
-    assert len(answers) > 5
+    assert leaks(tmp_path / "out", kept_back(assignment, seed)) == []
     for path in files:
         text = path.read_text("utf-8")
-        if path.suffix == ".ipynb":
-            text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
-        assert [line for line in answers if line in text] == [], path.name
         assert "SOLUTION" not in text and "{{" not in text and "<!--" not in text
     names = {path.name for path in files}
     assert not names & {"solution.py", "hidden_tests.py", "wrong_solutions.py", "manifest.toml"}
 
 
-def test_the_wheel_has_no_assignments():
-    packages = Path(tinygpt.__file__).parents[1] / "pyproject.toml"
-    told = tomllib.loads(packages.read_text("utf-8"))["tool"]["setuptools"]
-    assert "tinygpt.classroom" in told["packages"]
-    assert not any("assignments" in name or "lessons" in name for name in told["packages"])
-    assert told["package-data"] == {"tinygpt": ["py.typed"], "tinygpt.shipped": ["tales.h5"]}
-    inside = [path.name for path in Path(tinygpt.__file__).parent.rglob("*")]
-    assert not {"hidden_tests.py", "solution.py", "manifest.toml"} & set(inside)
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A real wheel of this tinygpt, as `release` makes one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    return folder / make_wheel(folder)
 
 
 @pytest.mark.slow
-def test_a_release_has_a_wheel_of_this_tinygpt_without_any_answer(tmp_path):
-    assert main(["release", "a03", "--out", str(tmp_path / "out")]) == 0
-    (wheel,) = (tmp_path / "out").glob("*.whl")
-    assert f"pip install ./{wheel.name} pytest" in (tmp_path / "out" / "README.md").read_text()
+def test_the_wheel_has_the_grader_and_no_assignment(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        assert "tinygpt/classroom/child.py" in names and "tinygpt/shipped/tales.h5" in names
-        texts = [archive.read(name).decode() for name in names if name.endswith(".py")]
-    assert not any("assignments/" in name or "hidden_tests" in name for name in names)
-    for assignment in WITH_CHECKS:
-        hidden = [task.test for task in assignment.tasks if task.hidden]
-        assert hidden and not any(test in text for test in hidden for text in texts)
+    assert "tinygpt/classroom/child.py" in names and "tinygpt/shipped/tales.h5" in names
+    for word in ("assignments", "lessons/", "tests/", "hidden_tests", "solution", ".pyc"):
+        assert [name for name in names if word in name] == []
+    words = [w for a in WITH_CHECKS for seed in range(3) for w in kept_back(a, seed)]
+    assert leaks(wheel, {*words}) == []
+
+
+@pytest.mark.slow
+@of(ASSIGNMENTS)
+@every_class
+def test_a_release_with_its_wheel_has_no_answer(assignment, seed, wheel, tmp_path, monkeypatch):
+    """The command itself; the wheel is not built again each time."""
+
+    def copy(folder):
+        return Path(shutil.copy(wheel, folder)).name
+
+    monkeypatch.setattr("tinygpt.classroom.wheel.make_wheel", copy)
+    words = {word for other in WITH_CHECKS for word in kept_back(other, seed)}
+    for form in [[], ["--notebook"]][: 2 if assignment.tasks else 1]:
+        out = tmp_path / f"out{len(form)}"
+        main(["release", assignment.name, "--out", str(out), "--seed", str(seed), *form])
+        assert f"pip install ./{wheel.name} pytest" in (out / "README.md").read_text("utf-8")
+        assert (out / wheel.name).read_bytes() == wheel.read_bytes()
+        assert leaks(out, words) == []
+
+
+def plant_in_a_module(folder, line):
+    (folder / "a03.py").write_text(f"def f():\n    {line}\n", "utf-8")
+
+
+def plant_in_a_notebook(folder, line):
+    cell = {"cell_type": "code", "source": ["x = 1\n", line], "outputs": []}
+    (folder / "a03.ipynb").write_text(json.dumps({"cells": [cell]}), "utf-8")
+
+
+def plant_in_an_output(folder, line):
+    cell = {"cell_type": "code", "source": [], "outputs": [{"text": [line]}]}
+    (folder / "a03.ipynb").write_text(json.dumps({"cells": [cell]}), "utf-8")
+
+
+def plant_in_a_wheel(folder, line):
+    with zipfile.ZipFile(folder / "tinygpt.whl", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("tinygpt/a.py", f"    {line}")
+
+
+def plant_in_a_zip_in_a_zip(folder, line):
+    plant_in_a_wheel(folder, line)
+    with zipfile.ZipFile(folder / "more.zip", "w") as archive:
+        archive.write(folder / "tinygpt.whl")
+    (folder / "tinygpt.whl").unlink()
+
+
+def plant_as_compiled(folder, line):
+    (folder / "a.py").write_text("x = 1", "utf-8")
+    py_compile.compile(str(folder / "a.py"), cfile=str(folder / "a.pyc"))
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        plant_in_a_module, plant_in_a_notebook, plant_in_an_output, plant_in_a_wheel,
+        plant_in_a_zip_in_a_zip, plant_as_compiled,
+    ],
+)  # fmt: skip
+def test_a_line_that_leaks_is_found_wherever_it_lies(plant, tmp_path):
+    words = kept_back(find_assignment("a12"), 0)
+    for word in ("output.append(sample(keep_likely(logits), temperature, u))",
+                 "each_token_has_its_share"):  # fmt: skip
+        assert word in words
+        plant(tmp_path, word)
+        assert leaks(tmp_path, words) != []
 
 
 def test_a_students_check_reads_only_the_released_tree(tmp_path, monkeypatch, capsys):

@@ -33,3 +33,10 @@ def test_the_stubs_alone_and_what_is_no_python_are_no_copies():
         "ann": [], "ben": [], "cem": []
     }  # fmt: skip
     assert len(library_runs()) > 20
+
+
+def test_no_text_stops_the_comparison():
+    """The first is what the tokenizer of Python 3.12 and 3.13 fails on, with a SystemError."""
+    first = ' =;\n("1r}\0=\x0c,=1\t\r[\\{f#\r\'\t\x0c\n#)\')\t,,"\t;\0,\0\0"\\ \0}\n( .1),r{ (=r)'
+    for text in (first, "\0", "(" * 100_000, "f'{" * 1000, "\t x\n  y\n \tz", "\\"):
+        assert flags({"ann": text}, STUBS) == {"ann": []}

@@ -90,6 +90,21 @@ def test_links_in_a_folder_lead_nowhere(tmp_path):
     assert "a03.py is missing; handed in: nothing" in read(tmp_path / "ann").problem
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_the_teachers_own_folder_may_be_a_link(tmp_path):
+    (tmp_path / "disk" / "ann").mkdir(parents=True)
+    (tmp_path / "disk" / "ann" / "a03.py").write_text(RIGHT)
+    os.symlink(tmp_path / "disk", tmp_path / "handed_in")
+    (path,) = find_submissions(tmp_path / "handed_in")
+    assert read(path).files == {"a03.py": RIGHT.encode()}
+
+
+def test_a_zip_file_that_is_large_itself_is_not_opened(tmp_path, monkeypatch):
+    monkeypatch.setattr("tinygpt.classroom.submissions.LARGEST_ZIP", 100)
+    path = zipped(tmp_path / "ann.zip", *((f"{i}.py", "") for i in range(50)))
+    assert "zip the assignment's files alone" in read(path).problem
+
+
 def notebook(*codes):
     cells = [{"cell_type": "code", "source": code.splitlines(keepends=True)} for code in codes]
     return json.dumps({"cells": cells})

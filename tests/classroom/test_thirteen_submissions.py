@@ -7,7 +7,11 @@ import pytest
 import thirteen
 
 from tinygpt.classroom.__main__ import main
+from tinygpt.classroom.grading import grade_all
+from tinygpt.classroom.kernel import landlock_version
 from tinygpt.classroom.manifest import find_assignment
+from tinygpt.classroom.marking import Marker
+from tinygpt.classroom.submissions import find_submissions
 
 SEED = 7
 
@@ -59,6 +63,40 @@ def test_a_page_a_row_and_a_result_for_gradescope_are_written_for_each(graded):
         assert sum(test["max_score"] for test in results["tests"]) == 30
     index = (report / "index.html").read_text("utf-8")
     assert all(f"students/{name}.html" in index for name in expected)
+
+
+def test_a_system_whose_kernel_does_not_help_is_told(graded, monkeypatch, capsys):
+    folder, _ = graded
+    grade(folder, "--only", "empty")
+    assert "note:" not in capsys.readouterr().err or not landlock_version()
+    monkeypatch.setattr("tinygpt.classroom.kernel.landlock_version", lambda: 0)
+    grade(folder, "--only", "empty")
+    assert capsys.readouterr().err.startswith("note: this system's kernel does not hold")
+
+
+@pytest.mark.slow
+def test_neither_order_nor_company_changes_a_grade(graded):
+    """Five at a time, one after the other from the last to the first, and some alone."""
+    folder, expected = graded
+    assignment = find_assignment("a03")
+    marker = Marker(assignment, assignment.constants(SEED), hidden=True)
+    paths = find_submissions(folder / "submissions")
+
+    def grades(paths, jobs):
+        told = {}
+        for grade in grade_all(marker, paths, jobs=jobs, seconds=2.0):
+            checks = grade.as_json()["checks"]
+            for check in checks:  # where a loop was when its time ended is chance
+                check["reason"] = check["reason"].partition("; now it is in")[0]
+            told[grade.name] = (grade.points, grade.problem, checks)
+        return told
+
+    parallel = grades(paths, 5)
+    assert {n: p for n, (p, _, _) in parallel.items()} == {n: p for n, (p, _) in expected.items()}
+    assert grades(paths[::-1], 1) == parallel
+    for path in paths:
+        if path.name in ("right", "half_no_temperature", "library_answer", "forged_report"):
+            assert grades([path], 1) == {path.name: parallel[path.name]}
 
 
 def test_one_student_is_graded_again_and_the_others_stay(graded):

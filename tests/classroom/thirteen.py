@@ -87,7 +87,7 @@ def make(folder, assignment, seed):
         "half_no_temperature": (17, "the logits are not divided by the temperature"),
         "empty": (0, "a03.py is empty"),
         "syntax_error": (0, "is not Python: '(' was never closed"),
-        "import_error": (0, "numpie.exp cannot be used here; you may import numpy"),
+        "import_error": (0, "numpie.exp cannot be used here; did you mean numpy?"),
         "infinite_loop": (9, "it has not come back after"),
         "memory_eater": (9, "raises MemoryError"),
         "os_exit": (17, "the program ended in place of an answer"),

@@ -148,6 +148,8 @@ def test_what_is_counted(server):
     before = [server.metric(name) for name in names]
     server.post("/generate", {"prompt": "Once", "max_new_tokens": 5, "eos_id": -1, "seed": 1})
     assert [server.metric(name) - b for name, b in zip(names, before, strict=True)] == [4, 5, 1, 1]
+    for kind in ("first_token", "token"):
+        assert server.metric(f"tinygpt_{kind}_seconds_sum") > 0
     refusal(server.post("/generate", {"top_k": 0}))
     page = server.get("/metrics").text
     assert 'tinygpt_requests_total{code="400",route="/generate"}' in page

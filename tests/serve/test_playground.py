@@ -332,7 +332,7 @@ def test_a_text_streams_coloured_by_probability(server, visit, spoken):
     expected = [sum(np.exp(told.chosen) < bound for bound in (0.9, 0.5, 0.1, 0.01))
                 for told in sample.logprobs]  # fmt: skip
     assert levels[0] is None
-    assert [int(level) for level in levels[len(ids):]] == expected
+    assert [int(level) for level in levels[len(ids) :]] == expected
     assert len(set(expected)) >= 4  # or the next lines would say little
     thickness = [page.locator(f".token[data-level='{n}']").first.evaluate(
         "one => parseFloat(getComputedStyle(one).borderBottomWidth)") for n in sorted(set(expected))
@@ -432,9 +432,13 @@ def test_attention_of_a_chosen_head_lies_over_the_text(server, visit, spoken):
     strongest = np.argsort(-row, kind="stable")[:6]
     places = [text.split()[-1] for text in page.locator("#strongest th").all_text_contents()]
     assert places == [str(i) for i in strongest]
-    assert page.locator("#strongest td:last-child").first.text_content() == f"{100 * row.max():.1f} %"
+    assert (
+        page.locator("#strongest td:last-child").first.text_content() == f"{100 * row.max():.1f} %"
+    )
     assert f"{100 * row[3]:.1f} %" in page.locator(".token").nth(3).get_attribute("aria-label")
-    painted = "[...document.getElementById('map').getContext('2d').getImageData(0, 0, 600, 600).data]"
+    painted = (
+        "[...document.getElementById('map').getContext('2d').getImageData(0, 0, 600, 600).data]"
+    )
     assert page.evaluate(f"new Set({painted}).size") > 20
     page.keyboard.press("ArrowLeft")
     assert page.locator(".token.share").count() == 11
@@ -515,7 +519,9 @@ def test_what_is_wrong_is_said_with_what_to_do(visit):
         page.wait_for_function("document.querySelectorAll('.token').length > 3")
         server.stop()
         wait_until_ended(page)
-        assert page.text_content(error).startswith("The server went away in the middle of the text.")
+        assert page.text_content(error).startswith(
+            "The server went away in the middle of the text."
+        )
         n = len(ids_of(page))
         press(page, "Go on")
         wait_until_ended(page)

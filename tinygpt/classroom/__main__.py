@@ -22,6 +22,11 @@ EXAMPLES = """\
   python -m tinygpt.classroom grade a03 handed_in --out grades --seed 7 --only ann
   python -m tinygpt.classroom export a03 --to gradescope --out a03.zip --seed 7"""
 
+NO_KERNEL = (
+    "this system's kernel does not hold submissions, as Linux does from 5.13 on; "
+    "lessons/TEACHING.md says what is withstood without it"
+)
+
 
 def build_parser() -> Parser:
     """The command line."""
@@ -156,6 +161,7 @@ def _export(args: argparse.Namespace) -> int:
 
 def _grade(args: argparse.Namespace) -> int:
     from tinygpt.classroom.grading import class_of, grade_all
+    from tinygpt.classroom.kernel import landlock_version
     from tinygpt.classroom.marking import Marker
     from tinygpt.classroom.reports import read_reports, replaced, write_reports
     from tinygpt.classroom.submissions import find_submissions
@@ -175,6 +181,8 @@ def _grade(args: argparse.Namespace) -> int:
     jobs = args.jobs if args.jobs is not None else min(len(paths), os.cpu_count() or 1)
     if jobs < 1 or (args.timeout is not None and not args.timeout > 0):
         raise AssignmentError("--jobs must be at least 1, and --timeout more than 0 seconds")
+    if not landlock_version():
+        sys.stderr.write(f"note: {NO_KERNEL}\n")
     line = ProgressLine(len(paths), assignment.points)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

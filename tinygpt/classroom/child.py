@@ -15,6 +15,7 @@ right is decided in the other process.
 import ast
 import builtins
 import contextlib
+import difflib
 import importlib
 import json
 import os
@@ -26,7 +27,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
-from tinygpt.classroom import wire
+from tinygpt.classroom import guard, kernel, wire
 from tinygpt.lesson_checks.candidate import Candidate, Finding, Unwritten
 from tinygpt.lesson_checks.limit import run_watched
 
@@ -46,23 +47,23 @@ def limit(settings: dict[str, Any]) -> None:
                 resource.setrlimit(what, (most, most))
 
 
+NO_FILES = "a function gets all that it needs as its arguments"
+
+
 class Forbidden(ModuleType):
     """What an import gives that is not allowed: it does no harm until it is used."""
 
-    def __init__(self, name: str, allowed: str) -> None:
+    def __init__(self, name: str, instead: str) -> None:
         super().__init__(name)
-        self.__dict__["_allowed"] = allowed
+        self.__dict__["_instead"] = instead
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return Forbidden(f"{self.__name__}.{name}", self.__dict__["_allowed"])
+        return Forbidden(f"{self.__name__}.{name}", self.__dict__["_instead"])
 
     def __call__(self, *_: Any, **__: Any) -> Any:
-        raise ImportError(
-            f"{self.__name__} cannot be used here; you may import {self.__dict__['_allowed']}; "
-            "write the rest yourself"
-        )
+        raise ImportError(f"{self.__name__} cannot be used here; {self.__dict__['_instead']}")
 
     def __mro_entries__(self, _: Any) -> Any:
         return self()
@@ -77,7 +78,7 @@ class Importer:
         self.notebook, self.first = notebook, Path(files[0]).stem
         self.own = {Path(file).stem: folder / file for file in files}
         self.allowed = {*allowed, "__future__"}
-        self.says = ", ".join(allowed)
+        self.says = f"you may import {', '.join(allowed)}; write the rest yourself"
         self.loaded: dict[str, ModuleType] = {}
 
     def __call__(
@@ -88,14 +89,17 @@ class Importer:
             return self.module(first)
         if level == 0 and first in self.allowed:
             return __import__(name, scope, local, parts, level)
-        return Forbidden(name if parts else first, self.says)
+        meant = difflib.get_close_matches(first, self.allowed, 1, 0.7)
+        return Forbidden(
+            name if parts else first, f"did you mean {meant[0]}?" if meant else self.says
+        )
 
     def module(self, name: str) -> ModuleType:
         """The submission's file of this name, run once with this `import`."""
         if name not in self.loaded:
             module = ModuleType(name)
             module.__file__ = str(self.own[name])
-            closed = {"__import__": self, "open": Forbidden("open", self.says)}
+            closed = {"__import__": self, "open": Forbidden("open", NO_FILES)}
             vars(module)["__builtins__"] = {**vars(builtins), **closed}
             self.loaded[name] = module
             text, path = self.own[name].read_text("utf-8-sig"), str(self.own[name])
@@ -131,6 +135,9 @@ class File(Candidate):
         self._files = {str(path)}
 
     def _sentence(self, cause: BaseException) -> str:
+        if isinstance(cause, UnicodeDecodeError):
+            where = f"byte {cause.start:,} is no letter in it"
+            return f"{self.name} is not UTF-8 text ({where}): save it with the encoding UTF-8"
         if not isinstance(cause, SyntaxError) or cause.lineno is None:
             return super()._sentence(cause)
         text = (cause.text or "").strip()
@@ -248,25 +255,32 @@ class Answers:
 
 def main() -> None:
     """Get ready, close the doors, and answer."""
-    settings = json.loads(sys.argv[1])
+    settings = json.loads(sys.argv.pop())
     stdin = os.fdopen(os.dup(0), "rb")
     stdout = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nowhere, number)  # what a submission prints is lost, a forged report too
+    modules = []
     for name in settings["allowed"]:
         with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    close_the_library()
+            modules.append(importlib.import_module(name))
+    run_watched(int, bool, int)  # it looks up what stops a thread, while it may
+    close_the_library(settings.pop("found"))
     limit(settings)
+    roots = guard.readable(settings["folder"], modules)
+    kernel.refuse_the_rest(roots)
+    guard.refuse_the_rest(settings["folder"], roots)
     Answers(settings, stdin, stdout).serve()
     os._exit(0)  # a thread that hangs does not hold us
 
 
-def close_the_library() -> None:
-    """From here on only Python's own library can be imported anew, not even by a trick."""
-    found = {*json.loads(sys.argv[1])["found"]}
+def close_the_library(found: list[str]) -> None:
+    """From here on only Python's own library can be imported anew, not even by a trick.
+
+    `found` is where tinygpt and NumPy lie."""
     sys.path[:] = [path for path in sys.path if "-packages" not in path and path not in found]
     sys.meta_path[:] = [BuiltinImporter, FrozenImporter, PathFinder]  # no editable install's
+    sys.path_importer_cache.clear()
     for name in [name for name in sys.modules if name.partition(".")[0] == "tinygpt"]:
         del sys.modules[name]

@@ -26,7 +26,8 @@ RELEASED = "assignment.toml"  # the manifest of a released tree
 
 @dataclass(frozen=True)
 class Task:
-    """One check: a test of one function, what it gives, and what helps when it fails."""
+    """One check: a test of one function, what it gives, what helps when it fails, and what a
+    pass leaves open."""
 
     name: str
     function: str
@@ -34,6 +35,7 @@ class Task:
     points: float
     hidden: bool = False
     hint: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,17 @@ class Assignment:
         return sum(task.points for task in self.tasks)
 
     def constants(self, seed: int) -> Constants:
-        """What this seed chooses: the same on every machine."""
-        rng = random.Random(f"{self.name} {seed}")
-        return {
-            name: choices[int(rng.random() * len(choices))]
+        """What this seed chooses: the same on every machine.
+
+        Of 0, 1, 2 each chooses something else, and so do 3, 4, 5, and so on: of two choices both
+        are taken, of more three.
+        """
+        rng = random.Random(f"{self.name} {seed // 3}")
+        orders = {
+            name: sorted(choices, key=lambda _: rng.random())
             for name, choices in self.variant.items()
         }
+        return {name: order[seed % 3 % len(order)] for name, order in orders.items()}
 
 
 def find_assignment(name: str, folder: Path | None = None) -> Assignment:

@@ -50,7 +50,7 @@ class Child:
     def __init__(
         self, files: Mapping[str, bytes], limits: Limits, *, notebook: bool = False
     ) -> None:
-        self._files, self._limits, self._notebook = files, limits, notebook
+        self._files, self.limits, self._notebook = files, limits, notebook
         self._folder = tempfile.TemporaryDirectory(prefix="submission-", ignore_cleanup_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
         self._late = False
@@ -76,7 +76,7 @@ class Child:
     def _start(self) -> None:
         if self._unloadable is not None:
             raise self._unloadable
-        folder = Path(tempfile.mkdtemp(dir=self._folder.name))
+        folder = Path(tempfile.mkdtemp(dir=self._folder.name)).resolve()
         for name, data in self._files.items():
             (folder / name).write_bytes(data)
         settings = {
@@ -84,10 +84,10 @@ class Child:
             "files": list(self._files),
             "notebook": self._notebook,
             "found": [str(Path(module.__file__ or "").parents[1]) for module in (tinygpt, np)],
-            "allowed": self._limits.allowed,
-            "seconds": self._limits.seconds,
-            "total_seconds": int(self._limits.total_seconds),
-            "memory_mb": self._limits.memory_mb,
+            "allowed": self.limits.allowed,
+            "seconds": self.limits.seconds,
+            "total_seconds": int(self.limits.total_seconds),
+            "memory_mb": self.limits.memory_mb,
         }
         threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         system = {k: v for k, v in os.environ.items() if k in ("SYSTEMROOT", "LD_LIBRARY_PATH")}
@@ -140,14 +140,14 @@ class Child:
     ) -> Any:
         """One question: within its time, or a Finding, and then the process is gone."""
         left = self._ends - monotonic()
-        limits = self._limits
+        limits = self.limits
         if left <= 0:
             raise Finding(f"not run: all calls together took over {limits.total_seconds:g} seconds")
         timer = threading.Timer(min(limits.seconds + seconds + GRACE, left + GRACE), self._too_late)
         timer.start()
         try:
             return self._exchange(message, arguments)
-        except (EOFError, OSError, ValueError, TypeError, KeyError, IndexError) as cause:
+        except (EOFError, OSError, ValueError, TypeError, LookupError, RecursionError) as cause:
             raise Finding(self._last_words(cause)) from None
         finally:
             timer.cancel()
@@ -167,7 +167,7 @@ class Child:
             if answer.get("late"):
                 self._end()
             kind = Unwritten if answer.get("unwritten") else Finding
-            raise kind(str(answer["finding"])[:1000])
+            raise kind(" ".join(str(answer["finding"])[:1000].split()))
         return wire.unpack(answer["result"], self._find, blobs)
 
     def _call_back(self, stdin: IO[bytes], answer: dict[str, Any], blobs: list[bytes]) -> None:
@@ -204,11 +204,11 @@ class Child:
             code = None
         self._end()
         if late:
-            return f"it has not come back in time ({self._limits.seconds:g} s)"
+            return f"it has not come back in time ({self.limits.seconds:g} s)"
         if code is None:
             return f"its answer cannot be read ({cause})"
         if code == -getattr(signal, "SIGXCPU", 0):
-            return f"all calls together took over {self._limits.total_seconds:g} seconds"
+            return f"all calls together took over {self.limits.total_seconds:g} seconds"
         if code < 0:
             name = signal.Signals(-code).name
             return f"the program crashed ({name}): too much memory, or recursion without end"

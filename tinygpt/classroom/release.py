@@ -135,7 +135,8 @@ def manifest_of(assignment: Assignment, constants: Constants) -> str:
         lines.append(f"{name} = {{ arguments = {_toml(arguments)}, keep = {_toml(keep)} }}")
     for task in assignment.tasks:
         lines += ["", "[[checks]]"]
-        shown = vars(task) if not task.hidden else {**vars(task), "test": "", "hint": ""}
+        kept_back = {"test": "", "hint": "", "note": ""} if task.hidden else {}
+        shown = {**vars(task), **kept_back}
         lines += [f"{key} = {_toml(value)}" for key, value in shown.items()]
     return "\n".join(lines) + "\n"
 

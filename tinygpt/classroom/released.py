@@ -99,6 +99,7 @@ def report(assignment: Assignment, outcomes: list[Outcome]) -> str:
     wide = max(len(outcome.task.name) for outcome in outcomes)
     for o in outcomes:
         lines.append(f"{o.task.name:{wide}}  {o.points:g} of {o.task.points:g}")
+        lines += [f"    note: {o.task.note}"] * (o.passed and o.task.note != "")
         if not o.passed and o.status != "unloadable":
             lines += [f"    {o.reason}", *(f"        {fact}" for fact in o.facts)]
             lines += [f"    hint: {o.task.hint}"] * (o.status == "wrong" and o.task.hint != "")

@@ -30,7 +30,7 @@ def runs(text: str) -> Runs:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type not in skipped and token.string and not token.string.startswith('"""'):
                 words.append(token.string)
-    except (tokenize.TokenError, SyntaxError):
+    except Exception:  # also SystemError: Python 3.12's tokenizer stumbles over some bytes
         pass
     return frozenset(tuple(words[i : i + RUN]) for i in range(len(words) - RUN + 1))
 

@@ -60,7 +60,8 @@ class Remote(Candidate):
             for sign, what in COSTLY.items():
                 if sign in finding.sentence:
                     self._gave_up = what
-                    raise Costly(finding.sentence, self.facts()) from None
+                    most = f"; it may use {self._child.limits.memory_mb:,} MB" * ("memory" in what)
+                    raise Costly(finding.sentence + most, self.facts()) from None
             raise type(finding)(finding.sentence, self.facts()) from None
 
     def line_of_overflow(self) -> str:

@@ -77,8 +77,9 @@ def _members(path: Path) -> Members:
         return {path.name: lambda: _read(path)}
     members: Members = {}
     for file in sorted(path.rglob("*")):
-        if file.is_file() and not any(p.is_symlink() for p in (file, *file.parents)):
-            members[file.relative_to(path).as_posix()] = lambda file=file: _read(file)  # type: ignore[misc]
+        inside = file.relative_to(path)
+        if file.is_file() and not any((path / p).is_symlink() for p in (inside, *inside.parents)):
+            members[inside.as_posix()] = lambda file=file: _read(file)  # type: ignore[misc]
         if len(members) > MOST_FILES:
             raise AssignmentError(f"over {MOST_FILES:,} files: hand in the assignment's alone")
     return members
@@ -99,13 +100,16 @@ def _capped(name: str, data: bytes) -> bytes:
 
 def _zipped(path: Path) -> Members:
     """The files of a zip file that stays within itself and is not too large."""
+    too_large = AssignmentError(
+        f"the zip file holds over {MOST_FILES:,} files or {LARGEST_ZIP // 2**20} MB: zip the "
+        "assignment's files alone"
+    )
+    if path.stat().st_size > LARGEST_ZIP:
+        raise too_large
     with zipfile.ZipFile(path) as archive:
         infos = [info for info in archive.infolist() if not info.is_dir()]
     if len(infos) > MOST_FILES or sum(info.file_size for info in infos) > LARGEST_ZIP:
-        raise AssignmentError(
-            f"the zip file holds over {MOST_FILES:,} files or {LARGEST_ZIP // 2**20} MB: zip the "
-            "assignment's files alone"
-        )
+        raise too_large
     for info in infos:
         name = info.filename
         if ".." in PurePosixPath(name).parts or name.startswith("/") or "\\" in name or ":" in name:

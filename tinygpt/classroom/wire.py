@@ -11,11 +11,13 @@ import json
 import math
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import IO, Any
 
 import numpy as np
 
 LARGEST = 64 * 2**20  # bytes in a message
+LARGEST_TEXT = 4 * 2**20  # bytes of its JSON: as Python objects it takes many times as much
 DEEPEST = 20  # lists in lists
 
 
@@ -49,9 +51,9 @@ def pack(value: Any, keep: Callable[[Any], list[Any]], blobs: list[bytes], depth
     if kind is np.ndarray or isinstance(value, np.generic):
         if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
             return keep(value)
-        file = io.BytesIO()
-        np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
-        blobs.append(file.getvalue())
+        array = np.asarray(value)
+        fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+        blobs.append(npy_header(array.shape, fortran, array.dtype) + array.tobytes("A"))
         return ["array" if kind is np.ndarray else "scalar", len(blobs) - 1]
     if depth < DEEPEST and isinstance(value, list | tuple):
         name = "list" if isinstance(value, list) else "tuple"
@@ -81,17 +83,35 @@ def unpack(packed: Any, find: Callable[[str, list[Any]], Any], blobs: list[bytes
     return find(kind, rest)
 
 
+Layout = tuple[tuple[int, ...], bool, np.dtype[Any]]  # shape, Fortran order, dtype
+
+
+@lru_cache(1000)  # NumPy takes longer for a header than for the numbers of a small array
+def npy_header(shape: tuple[int, ...], fortran: bool, dtype: np.dtype[Any]) -> bytes:
+    """What stands before the numbers in an .npy file."""
+    file = io.BytesIO()
+    told = {"shape": shape, "fortran_order": fortran, "descr": np.lib.format.dtype_to_descr(dtype)}
+    np.lib.format.write_array_header_1_0(file, told)
+    return file.getvalue()
+
+
+@lru_cache(1000)
+def npy_layout(header: bytes) -> Layout:
+    """What such a header says. Raises ValueError if it is none of ours."""
+    file = io.BytesIO(header)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an array in a format that we do not write")
+    return np.lib.format.read_array_header_1_0(file)
+
+
 def read_array(blob: bytes) -> np.ndarray[Any, Any]:
     """The array of numbers in the bytes of an .npy file, if its header tells the truth.
 
     Raises ValueError otherwise: before any memory is asked for.
     """
-    file = io.BytesIO(blob)
-    version = np.lib.format.read_magic(file)
-    if version != (1, 0):
-        raise ValueError("an array in a format that we do not write")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    data = blob[file.tell() :]
+    end = 10 + int.from_bytes(blob[8:10], "little")  # the header's length stands at byte 8
+    shape, fortran, dtype = npy_layout(blob[:end])
+    data = blob[end:]
     if dtype.kind not in "biuf" or math.prod(shape) * dtype.itemsize != len(data):
         raise ValueError("an array whose header does not fit its data")
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C").copy()
@@ -101,8 +121,8 @@ def send(stream: IO[bytes], message: dict[str, Any], blobs: list[bytes]) -> None
     """Write one message. Raises OSError when nobody reads, ValueError when it is too large."""
     text = json.dumps({**message, "sizes": [len(blob) for blob in blobs]}).encode()
     body = b"".join([struct.pack(">I", len(text)), text, *blobs])
-    if len(body) > LARGEST:
-        raise ValueError(f"a message of {len(body):,} bytes; {LARGEST:,} at most")
+    _expect_size(len(body), LARGEST)
+    _expect_size(len(text), LARGEST_TEXT)
     stream.write(struct.pack(">Q", len(body)) + body)
     stream.flush()
 
@@ -110,10 +130,10 @@ def send(stream: IO[bytes], message: dict[str, Any], blobs: list[bytes]) -> None
 def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[bytes]]:
     """Read one message. Raises EOFError at the end, ValueError if it is no message of ours."""
     (length,) = struct.unpack(">Q", _exactly(stream, 8))
-    if not 4 <= length <= LARGEST:
-        raise ValueError(f"a message of {length:,} bytes; {LARGEST:,} at most")
+    _expect_size(length, LARGEST)
     body = _exactly(stream, length)
-    (end,) = struct.unpack(">I", body[:4])
+    end = int.from_bytes(body[:4], "big")
+    _expect_size(end, LARGEST_TEXT)
     try:
         message = json.loads(body[4 : 4 + end])
         sizes, start, blobs = message.pop("sizes"), 4 + end, []
@@ -123,6 +143,11 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[bytes]]:
     except (AttributeError, KeyError, TypeError, RecursionError) as cause:
         raise ValueError(f"no message of ours ({cause})") from None
     return message, blobs
+
+
+def _expect_size(size: int, most: int) -> None:
+    if size > most:
+        raise ValueError(f"a message of {size:,} bytes; {most:,} at most")
 
 
 def _exactly(stream: IO[bytes], size: int) -> bytes:

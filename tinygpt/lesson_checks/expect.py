@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygpt.backend import Array
-from tinygpt.gradcheck import check_gradients
+from tinygpt.gradcheck import gradient_reports
 from tinygpt.lesson_checks.candidate import Candidate, Finding
 
 SHOWN = 24  # arrays of more numbers are shown by their shape alone
@@ -183,7 +183,7 @@ def expect_gradient(
 
     The finding shows the worst coordinate, and what finite differences say there.
     """
-    for report in check_gradients(loss, arrays, grads, rng=np.random.default_rng(0)):
+    for report in gradient_reports(loss, arrays, grads, np.random.default_rng(0)):
         if report.error <= tolerance:
             continue
         x, g, at = arrays[report.name], grads[report.name], report.worst

@@ -16,7 +16,7 @@ from tinygpt.serve.errors import add_error_handlers
 from tinygpt.serve.middleware import BodyLimit, KeyCheck, RequestLog
 from tinygpt.serve.models import models_router
 from tinygpt.serve.native import native_router
-from tinygpt.serve.playground import playground_router
+from tinygpt.serve.playground import PUBLIC, playground_router
 from tinygpt.serve.service import Service
 from tinygpt.serve.settings import Settings
 from tinygpt.tokenizers import Tokenizer
@@ -52,7 +52,7 @@ def create_app(settings: Settings, model: GPT, tokenizer: Tokenizer, name: str) 
     # what is added last is met first
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     if settings.api_key is not None:
-        app.add_middleware(KeyCheck, key=settings.api_key.get_secret_value())
+        app.add_middleware(KeyCheck, key=settings.api_key.get_secret_value(), public_files=PUBLIC)
     if origins := [origin for o in settings.cors_origins.split(",") if (origin := o.strip())]:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"]

@@ -90,14 +90,13 @@ class KeyCheck:
     """Lets in who sends the key, as "Authorization: Bearer KEY" or "X-API-Key: KEY".
 
     Public is what gives nothing away: /health and /ready, for those who watch over the process;
-    /openapi.json; and the page at / with its files, which then asks for the key.
+    /openapi.json; and the page at / with its files below `public_files`, which then asks for it.
     """
 
     PUBLIC = ("/health", "/ready", "/openapi.json", "/")
-    PUBLIC_FILES = "/playground/page/"
 
-    def __init__(self, app: ASGIApp, key: str) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, key: str, public_files: str) -> None:
+        self.app, self.public_files = app, public_files
         self._digest = hashlib.sha256(key.encode()).digest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,7 +115,7 @@ class KeyCheck:
     def _is_public(self, scope: Scope) -> bool:
         path: str = scope["path"]
         reads = scope["method"] == "GET"
-        return reads and (path in self.PUBLIC or path.startswith(self.PUBLIC_FILES))
+        return reads and (path in self.PUBLIC or path.startswith(self.public_files))
 
     def _has_key(self, scope: Scope) -> bool:
         kind, _, bearer = (_header(scope, b"authorization") or b"").partition(b" ")

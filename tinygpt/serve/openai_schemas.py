@@ -66,8 +66,8 @@ class _Sampling(Body):
     service_tier: Any = Field(None, description=_IGNORED)
 
 
-Prompts = Annotated[list[Text], Field(min_length=1)]
-IdPrompts = Annotated[list[Ids], Field(min_length=1)]
+Prompts = Annotated[list[Text], Field(min_length=1, fail_fast=True)]
+IdPrompts = Annotated[list[Ids], Field(min_length=1, fail_fast=True)]
 
 
 class CompletionBody(_Sampling):
@@ -102,7 +102,7 @@ class Message(Part):
     """What somebody said; `name` and `refusal` are accepted and not shown to the model."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
+    content: str | Annotated[list[TextPart], Field(fail_fast=True)]
     name: str | None = None
     refusal: None = None
 
@@ -116,9 +116,11 @@ class ResponseFormat(Part):
 class ChatBody(_Sampling):
     """POST /v1/chat/completions."""
 
-    messages: Annotated[list[Message], Field(min_length=1)] = Field(
+    messages: list[Message] = Field(
+        min_length=1,
+        fail_fast=True,
         description="a list of at least one message with a role (system, developer, user or "
-        "assistant) and a content (a text, or a list of text parts)"
+        "assistant) and a content (a text, or a list of text parts)",
     )
     max_tokens: int | None = Field(
         None, ge=1, lt=2**31, description="a whole number of at least 1 (default: what fits)",
@@ -140,7 +142,9 @@ class ChatBody(_Sampling):
     response_format: ResponseFormat | None = Field(
         None, description='{"type": "text"}, or left out: the model promises no other form'
     )
-    modalities: list[Literal["text"]] | None = Field(None, description='["text"], or left out')
+    modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = Field(
+        None, description='["text"], or left out'
+    )
     audio: None = Field(None, description=_NOT_HERE)
     prediction: None = Field(None, description=_NOT_HERE)
     web_search_options: None = Field(None, description=_NOT_HERE)

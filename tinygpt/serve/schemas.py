@@ -64,7 +64,8 @@ StopText = Annotated[str, Field(min_length=1, max_length=200)]
 Stop = StopText | Annotated[list[StopText], Field(max_length=4)] | None
 STOP = "a text of 1 to 200 characters, or a list of up to 4"
 Id = Annotated[int, Field(ge=0, lt=2**31, json_schema_extra={MOST: "token_id"})]
-Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST_IDS)]
+# lists may be as long as a body, so the first mistake in one must do: a list of all takes seconds
+Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST_IDS, fail_fast=True)]
 
 
 class GenerateBody(Body):
@@ -148,9 +149,7 @@ class Tokenized(BaseModel):
 class DetokenizeBody(Body):
     """The ids to join."""
 
-    tokens: Annotated[list[Id], Field(max_length=MOST_IDS)] = Field(
-        description="a list of token ids"
-    )
+    tokens: list[Id] = Field(max_length=MOST_IDS, fail_fast=True, description="a list of token ids")
 
 
 class Detokenized(BaseModel):

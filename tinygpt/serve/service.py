@@ -59,7 +59,6 @@ class Service:
                     ids = encode_prompt(self.tokenizer, prompt)
             else:
                 ids = [*prompt]
-                self.check_ids(ids)
         except VocabularyError as error:
             raise ApiError(400, str(error), code="invalid_value", param=param) from None
         most = self.settings.max_prompt_tokens
@@ -70,16 +69,15 @@ class Service:
                 code="prompt_too_long",
                 param=param,
             )
-        return ids
-
-    def check_ids(self, ids: Sequence[int]) -> None:
-        """Raise VocabularyError for an id that the model does not know."""
         known = self.model.config.vocab_size
-        unknown = next((i for i in ids if not 0 <= i < known), None)
-        if unknown is not None:
-            raise VocabularyError(
-                f"there is no token id {unknown}; the model knows 0 to {known - 1}"
+        if (unknown := next((i for i in ids if i >= known), None)) is not None:
+            raise ApiError(
+                400,
+                f"{param} has the token id {unknown} and the model knows 0 to {known - 1}",
+                code="invalid_value",
+                param=param,
             )
+        return ids
 
     def check_context(self, prompt_tokens: int, new_tokens: int, *, param: str) -> None:
         """Raise ApiError (400) where a prompt and its answer do not fit into the context."""

@@ -96,4 +96,5 @@ def the_gradient_is_the_slope_of_the_loss(student, variant):
             return float(value)
 
         expect_gradient(f, loss, {"logits": x}, {"logits": dlogits},
-                        "it is not the gradient of your cross_entropy")  # fmt: skip
+                        "it is not the gradient of your own cross_entropy: one of the two is "
+                        "wrong")  # fmt: skip

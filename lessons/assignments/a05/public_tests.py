@@ -71,8 +71,8 @@ def backward_is_the_transpose_of_forward(student, variant):
                 moved[at][i] += 1.0
                 wanted[i] = float((dy * (forward(*moved)[0] - y)).sum())  # y is linear in each
             says = (
-                f"{name} is not the transpose of your forward pass: what a 1 in {name[1:]} adds to "
-                "y, times dy, summed"
+                f"{name} is not what a 1 in {name[1:]} adds to your own y, times dy, summed: your "
+                "forward pass or your backward pass is wrong"
             )
             expect_close(f, part, wanted, says, shown=shown)
 

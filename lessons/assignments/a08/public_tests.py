@@ -104,4 +104,5 @@ def backward_is_the_slope_of_forward(student, variant):
 
         grads = dict(zip("qkv", parts, strict=True))
         expect_gradient(g, loss, {"q": q, "k": k, "v": v}, grads,
-                        "it is not the gradient of your own attention")  # fmt: skip
+                        "it is not the gradient of your own attention: one of the two is "
+                        "wrong")  # fmt: skip

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygpt.lesson_checks.c09 import Params, cast, expect_tree, flatten, numbers_like
+from tinygpt.lesson_checks.block_checks import expect_tree
 from tinygpt.lesson_checks.core import (
     expect,
     expect_array,
@@ -10,6 +10,7 @@ from tinygpt.lesson_checks.core import (
     expect_finite,
     expect_parts,
 )
+from tinygpt.lesson_checks.example_gpt import Params, cast, flatten, numbers_like
 
 
 def tree_like(shapes, rng):

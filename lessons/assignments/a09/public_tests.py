@@ -6,7 +6,7 @@ seen. `variant` has the constants of your class.
 
 import numpy as np
 
-from tinygpt.lesson_checks.c09 import Params, cast, expect_tree, flatten, numbers_like, refill
+from tinygpt.lesson_checks.block_checks import expect_tree, refill
 from tinygpt.lesson_checks.core import (
     expect,
     expect_array,
@@ -16,6 +16,7 @@ from tinygpt.lesson_checks.core import (
     expect_number,
     expect_parts,
 )
+from tinygpt.lesson_checks.example_gpt import Params, cast, flatten, numbers_like
 
 
 def layer(rng, inputs, outputs):
@@ -108,7 +109,9 @@ def gelu_backward_is_the_slope(student, variant):
         def loss(x=x, dy=dy):
             return float((dy * f(x)[0]).sum())
 
-        expect_gradient(g, loss, {"x": x}, {"x": dx}, "it is not the gradient of your own gelu")
+        expect_gradient(g, loss, {"x": x}, {"x": dx},
+                        "it is not the gradient of your own gelu: one of the two is "
+                        "wrong")  # fmt: skip
 
 
 def a_silent_block_gives_back_x(student, variant):
@@ -141,7 +144,8 @@ def block_backward_is_the_slope(student, variant):
             return float((dy * f(arrays["x"], refill(p, arrays), H)[0]).sum())
 
         expect_gradient(g, loss, arrays, {"x": dx} | flatten(grads),
-                        "it is not the gradient of your own block")  # fmt: skip
+                        "it is not the gradient of your own block: one of the two is "
+                        "wrong")  # fmt: skip
 
 
 def parameters_are_counted(student, variant):
@@ -184,4 +188,6 @@ def gpt_backward_is_the_slope(student, variant):
         def loss(arrays=arrays, ids=ids, p=p, H=H, dlogits=dlogits):
             return float((dlogits * f(ids, refill(p, arrays), H)[0]).sum())
 
-        expect_gradient(g, loss, arrays, flatten(grads), "it is not the gradient of your own gpt")
+        expect_gradient(g, loss, arrays, flatten(grads),
+                        "it is not the gradient of your own gpt: one of the two is "
+                        "wrong")  # fmt: skip
