@@ -5,6 +5,7 @@ import math
 import numpy as np
 import oracles
 import pytest
+import strict_xp
 from small_models import SMALL, gradient_tree, order_one
 
 from tinygpt.config import ModelConfig, SamplingConfig
@@ -107,6 +108,15 @@ def test_the_pulls_are_those_of_training(model):
     np.testing.assert_allclose(loss_pulls(model, IDS, position)[1], expected, rtol=1e-10)
 
 
+def test_a_look_on_a_device_is_that_on_the_host(model):
+    """With a double of CuPy, which refuses what CuPy refuses."""
+    device = order_one(xp=strict_xp)
+    np.testing.assert_allclose(attention_maps(device, IDS, 1), attention_maps(model, IDS, 1))
+    np.testing.assert_allclose(loss_pulls(device, IDS, 5)[1], loss_pulls(model, IDS, 5)[1])
+    here, there = expectations(model, IDS, 2)[-1], expectations(device, IDS, 2)[-1]
+    assert there.chosen == pytest.approx(here.chosen, rel=1e-12)
+
+
 def test_looking_changes_nothing():
     model = order_one()
     before = model.flat.copy()
@@ -136,7 +146,7 @@ def test_the_attention_of_int8_weights_is_shown_and_their_pulls_are_refused():
     packed = quantised(order_one(dtype=np.float32))
     got = attention_maps(packed, IDS, 1)
     assert np.abs(got - attention_maps(order_one(), IDS, 1)).max() < 0.1
-    with pytest.raises(ConfigError, match="packed for speed and have no backward pass; load the"):
+    with pytest.raises(ConfigError, match="packed for speed and have no backward pass; load the "):
         loss_pulls(packed, IDS, 3)
 
 

@@ -4,7 +4,6 @@ loss pulls on. Forward and backward are those of training, block by block; nothi
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -86,8 +85,8 @@ def loss_pulls(model: GPT, ids: Sequence[int], position: int) -> tuple[float, Ar
         )
     if isinstance(model.params["wte"], Rows):
         raise ConfigError(
-            "the weights are packed for speed and have no backward pass; load the model unpacked "
-            "(not as int8)"
+            "the weights are packed for speed and have no backward pass; load the model with dtype "
+            "float32"
         )
     model.check_ids(np.array([ids]))
     config, xp, p = model.config, model.xp, model.params
@@ -114,8 +113,9 @@ def loss_pulls(model: GPT, ids: Sequence[int], position: int) -> tuple[float, Ar
     return loss, pulls
 
 
-def _embedded(model: GPT, ids: Sequence[int]) -> Any:
+def _embedded(model: GPT, ids: Sequence[int]) -> Array:
     """What the first block reads, (1, T, C)."""
     checked = model.check_ids(np.array([ids]))
     x, _ = embedding_forward(model.params["wte"], checked)
-    return x + model.params["wpe"][: len(ids)]
+    x += model.params["wpe"][: len(ids)]  # ours: the look-up allocated it
+    return x

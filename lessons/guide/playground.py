@@ -26,7 +26,8 @@ def start() -> tuple["subprocess.Popen[bytes]", str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    server = subprocess.Popen([sys.executable, "-m", "tinygpt.serve", "--port", port])
+    command = [sys.executable, "-m", "tinygpt.serve", "--port", port, "--log-level", "warning"]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}/"
     while server.poll() is None:
         try:
@@ -48,6 +49,7 @@ def open_page(browser: Browser, url: str, width: int, height: int, scheme: str) 
     page.evaluate("seed => { document.getElementById('seed').value = seed; }", SEED)
     page.click("#generate")
     page.wait_for_selector("#stop:disabled")
+    page.evaluate("document.getElementById('pace').textContent = ''")  # this machine's speed
     return page
 
 
@@ -57,12 +59,13 @@ def show_alternatives(page: Page) -> None:
     tokens.nth(4).click()
 
 
-def show_attention(page: Page, token: int) -> None:
+def show_attention(page: Page) -> None:
     """Block 3, head 5: lesson 16 finds that it looks behind the name that comes next."""
     page.locator("[name=lens][value=attention]").check(force=True)
     page.select_option("#head", "5")
-    page.locator("#text .token").nth(token).focus()
-    page.wait_for_timeout(500)
+    names = page.locator("#text .token").all_text_contents()
+    page.locator("#text .token").nth(names.index("Ada", names.index("Ada") + 1) - 1).focus()
+    page.get_by_text("head 5 of layer 3").wait_for()
 
 
 def main() -> None:
@@ -78,7 +81,7 @@ def main() -> None:
             show_alternatives(page)
             page.screenshot(path=folder / "playground.png")
             page = open_page(browser, url, 1200, 860, "dark")
-            show_attention(page, 60)
+            show_attention(page)
             page.screenshot(path=folder / "playground_attention.png")
     finally:
         server.terminate()

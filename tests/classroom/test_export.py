@@ -1,45 +1,46 @@
-"""What other platforms take: run as Gradescope runs it, the zip gives the same points."""
+"""What other platforms take. That they give the points of `grade` is in test_platforms.py."""
 
 import json
-import os
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
+import classes
 import pytest
 
-import tinygpt
 from tinygpt.classroom import source
 from tinygpt.classroom.__main__ import main
 from tinygpt.classroom.manifest import all_assignments, find_assignment
+from tinygpt.classroom.released import expect_check, expect_hidden_check
 from tinygpt.errors import AssignmentError
 
 WITH_CHECKS = [a for a in all_assignments() if a.tasks]
+SCRIPTS = ("setup.sh", "run_autograder")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Gradescope's machines run Linux")
-def test_the_gradescope_zip_gives_the_points_of_grade(tmp_path):
-    assignment = find_assignment("a03")
-    out = tmp_path / "a03.zip"
+def test_the_gradescope_zip_has_two_scripts_to_run_and_the_assignment(tmp_path):
+    out = tmp_path / "new" / "a03.zip"
     flags = ["--to", "gradescope", "--out", str(out), "--seed", "4", "--install", "tinygpt"]
     assert main(["export", "a03", *flags]) == 0
     with zipfile.ZipFile(out) as archive:
         assert {"setup.sh", "run_autograder"} <= set(archive.namelist())
+        assert all(archive.getinfo(n).external_attr >> 16 & 0o111 for n in SCRIPTS)
+        texts = [archive.read(name).decode() for name in SCRIPTS]
         archive.extractall(tmp_path / "source")
-        assert archive.getinfo("run_autograder").external_attr >> 16 & 0o111
-    text = source.solution_text(assignment, assignment.constants(4))
-    half = text.replace("z = x / TEMPERATURE", "z = x")
-    for handed_in, points in ((text, 30), (half, 17), ("", 0)):
-        (tmp_path / "submission").mkdir(exist_ok=True)
-        (tmp_path / "submission" / "a03.py").write_text(handed_in, "utf-8")
-        root = str(Path(tinygpt.__file__).parents[1])
-        env = {"AUTOGRADER": str(tmp_path), "PYTHON": sys.executable, "PYTHONPATH": root}
-        command = ["bash", str(tmp_path / "source" / "run_autograder")]
-        subprocess.run(command, env={**os.environ, **env}, check=True, capture_output=True)
-        results = json.loads((tmp_path / "results" / "results.json").read_text("utf-8"))
-        assert results["score"] == points
-        assert len(results["tests"]) == len(assignment.tasks)
+    assert 'pip" install -q tinygpt\n' in texts[0] and "--seed 4 " in texts[1]
+    assert find_assignment("a03", tmp_path / "source" / "assignments").points == 30
+    with pytest.raises(AssignmentError, match=r"a03\.zip exists; choose another place"):
+        main(["export", "a03", *flags])
+
+
+def test_a_course_of_nbgrader_takes_one_assignment_after_the_other(tmp_path):
+    flags = ["--to", "nbgrader", "--out", str(tmp_path), "--seed", "4"]
+    assert main(["export", "a03", *flags]) == 0
+    (tmp_path / "nbgrader_config.py").write_text("# mine now")
+    assert main(["export", "a05", *flags]) == 0
+    assert {path.name for path in (tmp_path / "source").iterdir()} == {"a03", "a05"}
+    assert (tmp_path / "nbgrader_config.py").read_text() == "# mine now"
+    with pytest.raises(AssignmentError, match="a03 exists; choose another place"):
+        main(["export", "a03", *flags])
 
 
 @pytest.mark.parametrize("assignment", WITH_CHECKS, ids=lambda a: a.name)
@@ -86,6 +87,24 @@ def test_the_cells_of_nbgrader_fail_with_the_reason(tmp_path, monkeypatch):
     assert passed == 17 < assignment.points
 
 
-def test_the_project_has_nothing_for_nbgrader(tmp_path):
+def test_a_warning_costs_nothing_in_nbgrader(tmp_path, monkeypatch, capfd):
+    """nbgrader takes a word on stderr for a check that has failed."""
+    main(["export", "a03", "--to", "nbgrader", "--out", str(tmp_path)])
+    monkeypatch.chdir(tmp_path / "source" / "a03")
+    right = classes.made(find_assignment("a03"), 0)["right"]
+    warns = (
+        "import sys, warnings\ndef softmax(x):\n    warnings.warn('old'); print(1, file=sys.stderr)"
+    )
+    scope = {}
+    exec(right.replace("def softmax(x):", warns), scope)
+    expect_check("softmax: rows are probabilities", scope)
+    folder = str(find_assignment("a03").folder)
+    expect_hidden_check(folder, 0, "softmax: the temperature of this class", scope)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("platform", ["nbgrader", "gradescope"])
+def test_the_project_has_nothing_to_run(platform, tmp_path):
     with pytest.raises(AssignmentError, match="a person marks it"):
-        main(["export", "a16", "--to", "nbgrader", "--out", str(tmp_path / "course")])
+        main(["export", "a16", "--to", platform, "--out", str(tmp_path / "a16")])
+    assert not (tmp_path / "a16").exists()

@@ -236,3 +236,22 @@ def test_the_handout_names_every_function_and_stays_readable(assignment):
     assert text.startswith(f"# Assignment {assignment.name[1:]} · {assignment.title}\n")
     for word in ("simply", "just ", "obviously"):
         assert word not in text
+
+
+@of(WITH_CHECKS)
+@every_form
+def test_the_handout_says_what_may_be_imported_and_its_commands_can_be_copied(
+    assignment, notebook, tmp_path
+):
+    release(assignment, tmp_path / "out", seed=0, install="tinygpt", notebook=notebook)
+    text = (tmp_path / "out" / "README.md").read_text("utf-8")
+    lines = text.partition("```sh\n")[2].partition("```")[0].splitlines()
+    wanted = "pip install tinygpt notebook" if notebook else "pip install tinygpt pytest"
+    assert lines[:3] == ["python3 -m venv .venv", "source .venv/bin/activate", wanted]
+    assert f"python -m tinygpt.classroom check {assignment.name} ." in lines
+    assert not any("  " in line for line in lines), "a remark behind a command is copied with it"
+    own = [name.removesuffix(".py") for name in assignment.given]
+    allowed = ", ".join(f"`{name}`" for name in (*own, *assignment.allowed))
+    assert f"You may import {allowed} and nothing else" in text.replace("\n", " ")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert ("pytest" in lines) == (f"test_{assignment.name}.py" in names) == (not notebook)

@@ -56,6 +56,24 @@ def test_a_hint_stands_where_something_is_wrong_and_not_where_nothing_was_run():
         assert ("hint" in gradescope(it["students"][0])["tests"][0]["output"]) == hinted
 
 
+def test_a_function_keeps_its_name_and_a_sentence_begins_with_a_capital():
+    check = {**checked(False), "reason": "softmax is not run again"}
+    page = student_page(graded(), student("ann", check))
+    assert "<p>softmax is not run again.</p>" in page
+    page = student_page(graded(), student("ann", {**check, "reason": "it is None"}))
+    assert "<p>It is None.</p>" in page
+    broken = {**student("ann", check), "problem": "the file cannot be run: line 3 is not Python"}
+    page = student_page(graded(), broken)
+    assert "<b>Nothing could be run.</b> Line 3 is not Python.</p>" in page
+    assert "not run again" not in page
+
+
+def test_the_class_page_counts_who_has_all_points_and_who_has_none():
+    it = graded(*(student(name, checked(name == "ann")) for name in ("ann", "ben", "cem")))
+    page = class_page(it, {"ann": "ann", "ben": "ben", "cem": "cem"})
+    assert "<p>3 submissions, 1.0 of 3 points on average. All points: 1; none: 2.</p>" in page
+
+
 def test_gradescope_shows_no_numbers_of_a_hidden_check():
     (shown,) = gradescope(student("ann", checked(False)))["tests"]
     (hidden,) = gradescope(student("ann", checked(False, hidden=True)))["tests"]
@@ -81,12 +99,13 @@ def test_who_is_graded_again_takes_his_old_place():
     assert [(s["name"], s["points"]) for s in after["students"]] == [
         ("ann", 0), ("ben", 3), ("cem", 3)
     ]  # fmt: skip
-    with pytest.raises(AssignmentError, match="has the seed 1 and this is 2"):
+    with pytest.raises(AssignmentError, match="has the seed 1 and this is 2; choose another"):
         replaced(before, graded(student("ben", checked(True)), seed=2))
 
 
-def test_reports_that_are_not_there_are_told(tmp_path):
-    with pytest.raises(AssignmentError, match=r"has no grades\.json to change"):
+def test_a_report_that_is_damaged_is_told(tmp_path):
+    (tmp_path / "grades.json").write_text("{")
+    with pytest.raises(AssignmentError, match=r"grades\.json cannot be read .* choose another"):
         read_reports(tmp_path)
 
 
@@ -94,8 +113,17 @@ def test_reports_that_are_not_there_are_told(tmp_path):
     ("text", "says"),
     [
         ("name = 3 = 4", "is not TOML"),
-        ("name = 'a'", "lacks something, or has too much: 'files'"),
-        ("files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\nodd = 1", "unexpected keyword"),
+        ("name = 'a'", "manifest.toml lacks files;"),
+        (
+            "files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\nodd = 1",
+            "it got an unexpected keyword",
+        ),
+        (
+            "files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\n[functions]\n"
+            "f = { arguments = ['x'] }\n[[checks]]\nname = 'x'\nfunction = 'f'\ntest = 't'\n"
+            "points = '3'",
+            "'x' gives '3' points, and needs more than 0",
+        ),
         (
             "files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\n[[checks]]\nname = 'x'\n"
             "function = 'f'\ntest = 't'\npoints = 1",

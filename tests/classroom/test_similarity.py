@@ -21,6 +21,13 @@ def test_two_who_handed_in_the_same_are_flagged_and_a_third_is_not():
     }  # fmt: skip
 
 
+def test_of_a_whole_class_that_is_the_same_three_are_named():
+    notes = flags(dict.fromkeys(["ann", "ben", "cem", "dan", "eve", "fay"], RIGHT), STUBS)
+    same = "100% the same as {}, 100% the same as {}, 100% the same as {}, and as 2 others"
+    assert notes["ann"] == [same.format("ben", "cem", "dan")]
+    assert notes["fay"] == [same.format("ann", "ben", "cem")]
+
+
 def test_what_stands_in_the_library_is_flagged_with_its_file():
     with open(c05.__file__, encoding="utf-8") as file:
         copied = file.read()

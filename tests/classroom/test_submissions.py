@@ -48,6 +48,16 @@ def test_a_zip_file_in_a_folder_is_read_too(tmp_path):
     assert read(tmp_path / "ann").files == {"a03.py": RIGHT.encode()}
 
 
+def test_what_git_and_a_virtual_environment_put_there_is_not_looked_into(tmp_path):
+    (tmp_path / "a03.py").write_text(RIGHT, "utf-8")
+    for name in (".git", "env"):
+        (tmp_path / name / "inside").mkdir(parents=True)
+        for i in range(2001):
+            (tmp_path / name / "inside" / f"{i}.py").touch()
+    (tmp_path / "env" / "pyvenv.cfg").touch()
+    assert read(tmp_path).files == {"a03.py": RIGHT.encode()}
+
+
 def link(name):
     info = zipfile.ZipInfo(name)
     info.external_attr = (stat.S_IFLNK | 0o777) << 16

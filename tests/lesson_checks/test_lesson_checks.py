@@ -160,6 +160,27 @@ def test_a_call_into_c_that_does_not_come_back_is_told_but_not_ended():
     ends.set()
 
 
+def test_a_generator_that_is_read_after_its_call_is_watched_as_the_call_is():
+    def endless(ids, tokenizer):
+        for _ in ids:
+            while True:
+                pass
+        yield ""
+
+    def broken(ids, tokenizer):
+        yield ids[99]
+
+    def unwritten(ids, tokenizer):
+        raise NotImplementedError
+        yield ""
+
+    stream = find_check("15.stream")
+    says = says_of(endless, stream, seconds=0.3)
+    assert says.startswith("it has not come back after 0.3 seconds; now it is in line ")
+    assert "`yield ids[99]`, raises TypeError" in says_of(broken, stream)
+    assert "is not written yet" in str(stream.examine(unwritten))
+
+
 def test_a_slow_answer_is_right_when_every_call_comes_back():
     calls = []
 

@@ -1,6 +1,5 @@
 """python -m tinygpt.classroom: assignments, from the release to the grades."""
 
-import argparse
 import os
 import sys
 import warnings
@@ -8,79 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinygpt.commands import Parser, has_colours, run
+from tinygpt.classroom.parser import build_parser
+from tinygpt.commands import has_colours, run
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from tinygpt.classroom.grading import Grade
     from tinygpt.classroom.manifest import Assignment
-
-EXAMPLES = """\
-  python -m tinygpt.classroom list
-  python -m tinygpt.classroom release a03 --out a03 --seed 7     what students get
-  python -m tinygpt.classroom check a03 a03                      what a student runs
-  python -m tinygpt.classroom grade a03 handed_in --out grades --seed 7
-  python -m tinygpt.classroom grade a03 handed_in --out grades --seed 7 --only ann
-  python -m tinygpt.classroom export a03 --to gradescope --out a03.zip --seed 7"""
 
 NO_KERNEL = (
     "this system's kernel does not hold submissions, as Linux does from 5.13 on; "
     "lessons/TEACHING.md says what is withstood without it"
 )
-
-
-def build_parser() -> Parser:
-    """The command line."""
-    parser = Parser(
-        "classroom",
-        "Release assignments, check them as a student, grade a class offline.",
-        EXAMPLES,
-    )
-    commands = parser.add_subparsers(
-        dest="command", metavar="COMMAND", required=True, parser_class=argparse.ArgumentParser
-    )
-
-    def command(name: str, what: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=what, description=what, allow_abbrev=False)
-        return made
-
-    def of_teachers(made: argparse.ArgumentParser) -> None:
-        made.add_argument(
-            "--assignments", type=Path, metavar="DIR", help="default: lessons/assignments"
-        )
-        made.add_argument("--seed", type=int, default=0, help="the class's own variant (default 0)")
-
-    made = command("list", "The assignments, their functions and points.")
-    made.add_argument("--assignments", type=Path, metavar="DIR")
-    made = command("release", "Write what students get: stubs, handout, public checks.")
-    made.add_argument("assignment")
-    made.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
-    made.add_argument(
-        "--install",
-        metavar="SPEC",
-        help="what stands after `pip install` (default: a wheel beside the handout)",
-    )
-    made.add_argument("--notebook", action="store_true", help="a notebook in place of a module")
-    of_teachers(made)
-    made = command("check", "Points, reasons and hints for a student, from the public checks.")
-    made.add_argument("assignment")
-    made.add_argument("folder", type=Path, nargs="?", default=Path())
-    made = command("grade", "Grade a folder of submissions: folders, zip files, .py, .ipynb.")
-    made.add_argument("assignment")
-    made.add_argument("submissions", type=Path)
-    made.add_argument("--out", type=Path, required=True, metavar="REPORT")
-    made.add_argument("--only", metavar="STUDENT", help="grade this one again; the others stay")
-    made.add_argument("--jobs", type=int, help="processes at a time (default: one a core)")
-    made.add_argument("--timeout", type=float, metavar="S", help="seconds a call may take")
-    of_teachers(made)
-    made = command("export", "The assignment in the format of another platform.")
-    made.add_argument("assignment")
-    made.add_argument("--to", choices=("nbgrader", "gradescope"), required=True)
-    made.add_argument(
-        "--out", type=Path, required=True, help="nbgrader: a new course folder; gradescope: a .zip"
-    )
-    made.add_argument("--install", metavar="SPEC", help="as for release (gradescope)")
-    of_teachers(made)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return do[args.command](args)
 
 
-def _list(args: argparse.Namespace) -> int:
+def _list(args: "Namespace") -> int:
     from tinygpt.classroom.manifest import all_assignments
 
     for a in all_assignments(args.assignments):
@@ -100,19 +39,20 @@ def _list(args: argparse.Namespace) -> int:
     return 0
 
 
-def _find(args: argparse.Namespace) -> "Assignment":
+def _find(args: "Namespace") -> "Assignment":
     from tinygpt.classroom.manifest import find_assignment
 
     return find_assignment(args.assignment, args.assignments)
 
 
-def _release(args: argparse.Namespace) -> int:
+def _release(args: "Namespace") -> int:
     import tempfile
 
-    from tinygpt.classroom.release import release
+    from tinygpt.classroom.release import expect_new_folder, release
     from tinygpt.classroom.wheel import make_wheel
 
     assignment = _find(args)
+    expect_new_folder(args.out)  # before the wheel, which takes its time
     with tempfile.TemporaryDirectory() as folder:
         wheel = None if args.install else Path(folder) / make_wheel(Path(folder))
         data = b"" if wheel is None else wheel.read_bytes()
@@ -125,11 +65,13 @@ def _release(args: argparse.Namespace) -> int:
     sys.stdout.write(f"{args.out}: {', '.join(names)}\n")
     constants = assignment.constants(args.seed)
     told = ", ".join(f"{name} = {value}" for name, value in constants.items())
-    sys.stdout.write(f"this class: --seed {args.seed} ({told}); give the same seed to grade\n")
+    sys.stdout.write(f"this class: --seed {args.seed} ({told})\n")
+    if assignment.functions:
+        sys.stdout.write(f"to grade:   --seed {args.seed}, the same\n")
     return 0
 
 
-def _check(args: argparse.Namespace) -> int:
+def _check(args: "Namespace") -> int:
     from tinygpt.classroom.released import check_folder, report
 
     assignment, outcomes, notes = check_folder(args.folder, args.assignment)
@@ -139,10 +81,10 @@ def _check(args: argparse.Namespace) -> int:
     return int(not all(outcome.passed for outcome in outcomes))
 
 
-def _export(args: argparse.Namespace) -> int:
+def _export(args: "Namespace") -> int:
     import tempfile
 
-    from tinygpt.classroom.export import export_gradescope, export_nbgrader
+    from tinygpt.classroom.export import expect_new, export_gradescope, export_nbgrader
     from tinygpt.classroom.wheel import make_wheel
 
     assignment = _find(args)
@@ -150,6 +92,7 @@ def _export(args: argparse.Namespace) -> int:
         for path in export_nbgrader(assignment, args.out, seed=args.seed):
             sys.stdout.write(f"{path}\n")
         return 0
+    expect_new(assignment, args.out)  # before the wheel, which takes its time
     with tempfile.TemporaryDirectory() as folder:
         name = make_wheel(Path(folder)) if args.install is None else None
         wheel = None if name is None else Path(folder) / name
@@ -159,28 +102,28 @@ def _export(args: argparse.Namespace) -> int:
     return 0
 
 
-def _grade(args: argparse.Namespace) -> int:
+def _grade(args: "Namespace") -> int:
     from tinygpt.classroom.grading import class_of, grade_all
     from tinygpt.classroom.kernel import landlock_version
     from tinygpt.classroom.marking import Marker
-    from tinygpt.classroom.reports import read_reports, replaced, write_reports
+    from tinygpt.classroom.reports import earlier_report, replaced, report_folder, write_reports
     from tinygpt.classroom.submissions import find_submissions
     from tinygpt.errors import AssignmentError
 
     assignment = _find(args)
     if not assignment.tasks:
         raise AssignmentError(f"{assignment.name} has nothing to run: a person marks it, by rubric")
-    marker = Marker(assignment, assignment.constants(args.seed), hidden=True)
+    if (args.jobs is not None and args.jobs < 1) or (
+        args.timeout is not None and args.timeout <= 0
+    ):
+        raise AssignmentError("--jobs must be at least 1, and --timeout more than 0 seconds")
     paths = find_submissions(args.submissions)
     if args.only is not None:
-        paths = [path for path in paths if args.only in (path.name, path.stem)]
-        if not paths:
-            raise AssignmentError(f"{args.submissions} has no submission {args.only!r}")
-    again = args.only is not None and (args.out / "grades.json").exists()
-    earlier = read_reports(args.out) if again else None
+        paths = _only(args.only, paths, args.submissions)
+    earlier = earlier_report(args.out, assignment.name, args.seed, again=args.only is not None)
+    marker = Marker(assignment, assignment.constants(args.seed), hidden=True)
+    report_folder(args.out, args.submissions)  # now, and not after an hour of grading
     jobs = args.jobs if args.jobs is not None else min(len(paths), os.cpu_count() or 1)
-    if jobs < 1 or (args.timeout is not None and not args.timeout > 0):
-        raise AssignmentError("--jobs must be at least 1, and --timeout more than 0 seconds")
     if not landlock_version():
         sys.stderr.write(f"note: {NO_KERNEL}\n")
     line = ProgressLine(len(paths), assignment.points)
@@ -194,6 +137,18 @@ def _grade(args: argparse.Namespace) -> int:
         sys.stdout.write(f"{grade.points:5g} of {assignment.points:g}  {grade.name}\n")
     sys.stdout.write(f"{args.out / 'index.html'}\n")
     return 0
+
+
+def _only(name: str, paths: list[Path], folder: Path) -> list[Path]:
+    """The one submission that is asked for. Raises AssignmentError and names what is like it."""
+    from tinygpt.errors import AssignmentError
+
+    found = [path for path in paths if name in (path.name, path.stem)]
+    if not found:
+        like = [path.name for path in paths if name.lower() in path.name.lower()]
+        says = f"is it {' or '.join(like[:5])}?" if like else f"the first is {paths[0].name!r}"
+        raise AssignmentError(f"{folder} has no submission {name!r}; {says}")
+    return found
 
 
 class ProgressLine:

@@ -19,36 +19,46 @@ _CONFIG = """\
 c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = "tinygpt"
 c.ClearSolutions.code_stub = {{"python": "{stub}"}}
-c.ExecutePreprocessor.timeout = {seconds}
+c.ExecutePreprocessor.timeout = 240  # seconds a cell may take
 """
 
 _SETUP = """\
 #!/usr/bin/env bash
 # Gradescope runs this once, when the image is made.
 set -euo pipefail
-apt-get -q update && apt-get -q install -y python3.11 python3.11-venv
-python3.11 -m venv /autograder/venv
-cd /autograder/source && /autograder/venv/bin/pip install -q {install}
+ROOT="${{AUTOGRADER:-/autograder}}"
+PYTHON=python3
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || PYTHON=python3.11
+if ! "$PYTHON" -c 'import ensurepip'; then
+    apt-get -q update && apt-get -q install -y "$PYTHON" "$PYTHON-venv"
+fi
+"$PYTHON" -m venv "$ROOT/venv"
+cd "$ROOT/source" && "$ROOT/venv/bin/pip" install -q {install}
 """
 
 _RUN = """\
 #!/usr/bin/env bash
 # Gradescope runs this for each submission, and reads results/results.json.
+set -euo pipefail
 ROOT="${{AUTOGRADER:-/autograder}}"
-PYTHON="${{PYTHON:-$ROOT/venv/bin/python}}"
+REPORT="$(mktemp -d)"
 mkdir -p "$ROOT/results"
-rm -rf "$ROOT/report"
-"$PYTHON" -m tinygpt.classroom grade {name} "$ROOT" --only submission --seed {seed} \\
-    --assignments "$ROOT/source/assignments" --out "$ROOT/report" --jobs 1
-cp "$ROOT/report/gradescope/submission.json" "$ROOT/results/results.json"
+"$ROOT/venv/bin/python" -m tinygpt.classroom grade {name} "$ROOT" --only submission \\
+    --seed {seed} --assignments "$ROOT/source/assignments" --out "$REPORT" --jobs 1
+cp "$REPORT/gradescope/submission.json" "$ROOT/results/results.json"
 """
 
 
 def export_gradescope(
     assignment: Assignment, out: Path, *, seed: int, install: str, wheel: Path | None
 ) -> None:
-    """Write the zip that is uploaded as the autograder: never give it to students."""
+    """Write the zip that is uploaded as the autograder: never give it to students.
+
+    Raises AssignmentError if there is nothing to run, or something stands in its place.
+    """
+    expect_new(assignment, out)
     name = assignment.name
+    out.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for script, text in (
             ("setup.sh", _SETUP.format(install=install)),
@@ -65,31 +75,36 @@ def export_gradescope(
 
 
 def export_nbgrader(assignment: Assignment, out: Path, *, seed: int) -> list[Path]:
-    """Write a course folder that `nbgrader generate_assignment` takes; the files written.
+    """Write source/NAME of a course folder, for `nbgrader generate_assignment`; the files written.
 
-    Raises AssignmentError if the folder is not new or empty, or there is nothing to run.
+    The folder may hold other assignments of the course already; its nbgrader_config.py stays.
+    Raises AssignmentError if there is nothing to run, or this assignment is there.
     """
-    if out.exists() and any(out.iterdir()):
-        raise AssignmentError(f"{out} exists and is not empty; choose a new folder")
-    if not assignment.functions:
-        raise AssignmentError(f"{assignment.name} has no functions to grade: a person marks it")
     folder = out / "source" / assignment.name
+    expect_new(assignment, out if out.is_file() else folder)
     folder.mkdir(parents=True)
     constants = assignment.constants(seed)
-    stub = source.UNWRITTEN.replace('"', '\\"')
     texts = {
-        out / "nbgrader_config.py": _CONFIG.format(
-            stub=stub, seconds=int(assignment.total_seconds) + 30
-        ),
         folder / f"{assignment.name}.ipynb": _notebook(assignment, seed),
-        folder / "public_tests.py": (assignment.folder / "public_tests.py").read_text("utf-8"),
+        folder / "public_tests.py": source.read(assignment, "public_tests.py"),
         folder / RELEASED: manifest_of(assignment, constants),
     }
+    config = out / "nbgrader_config.py"
+    if not config.exists():
+        texts[config] = _CONFIG.format(stub=source.UNWRITTEN.replace('"', '\\"'))
     for name in assignment.given:
-        texts[folder / name] = (assignment.folder / name).read_text("utf-8")
+        texts[folder / name] = source.read(assignment, name)
     for path, text in texts.items():
         path.write_text(text, "utf-8")
     return list(texts)
+
+
+def expect_new(assignment: Assignment, path: Path) -> None:
+    """There is something to run, and nothing at `path` yet. Raises AssignmentError."""
+    if not assignment.functions:
+        raise AssignmentError(f"{assignment.name} has nothing to run: a person marks it, by rubric")
+    if path.exists():
+        raise AssignmentError(f"{path} exists; choose another place with --out, or remove it first")
 
 
 def _notebook(assignment: Assignment, seed: int) -> str:

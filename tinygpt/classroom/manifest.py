@@ -12,6 +12,7 @@ A released tree has a manifest of the same form, without the tests that are hidd
 """
 
 import random
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,16 +104,19 @@ def read_manifest(path: Path) -> Assignment:
     """The assignment that a manifest describes. Raises AssignmentError if it does not."""
     try:
         told = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise AssignmentError(
-            f"{path.parent} has no {path.name}; give the folder that was released"
-        ) from None
+    except (FileNotFoundError, NotADirectoryError):
+        is_file = path.parent.is_file()
+        says = "is a file" if is_file else f"has no {path.name}"
+        raise AssignmentError(f"{path.parent} {says}; give the folder that was released") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise AssignmentError(f"{path} is not TOML: {error}") from None
     try:
         return _assignment(path.parent, told)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise AssignmentError(f"{path} lacks something, or has too much: {error}") from None
+    except KeyError as error:
+        raise AssignmentError(f"{path} lacks {error.args[0]}; TEACHING.md has the form") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        says = re.sub(r"^\w+\.__init__\(\) (got|missing)", r"it \1", str(error))
+        raise AssignmentError(f"{path} is no manifest: {says}; compare it with a03's") from None
 
 
 def _assignment(folder: Path, told: dict[str, Any]) -> Assignment:
@@ -121,6 +125,8 @@ def _assignment(folder: Path, told: dict[str, Any]) -> Assignment:
     for task in tasks:
         if task.function not in functions:
             raise ValueError(f"{task.name!r} is about {task.function!r}, which is not listed")
+        if not isinstance(task.points, int | float) or task.points <= 0:
+            raise ValueError(f"{task.name!r} gives {task.points!r} points, and needs more than 0")
     if len({task.name for task in tasks}) < len(tasks):
         raise ValueError("two checks have the same name")
     return Assignment(

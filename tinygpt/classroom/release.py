@@ -14,6 +14,41 @@ from tinygpt.classroom.released import check
 
 check(globals())  # run it as often as you like"""
 
+_BEGIN = """\
+## How to begin
+
+You need Python 3.11 or newer. In this folder, in a terminal:
+
+```sh
+python3 -m venv .venv
+source .venv/bin/activate
+pip install {install}
+```
+
+The first and the third line are needed once, the second in each new terminal. On Windows the first
+two are `py -m venv .venv` and `.venv\\Scripts\\activate`."""
+
+_IN_THE_FILE = f"""
+The fourth gives points, reasons and hints, as often as you like; the last runs the same checks as
+tests.
+
+Write your code in `{{file}}`, in place of each line `{source.UNWRITTEN}`. If you like notebooks
+better, copy its text into the cells of `{{book}}` beside it, and end with the cell
+`from tinygpt.classroom.released import check; check(globals())`."""
+
+_IN_THE_NOTEBOOK = f"""
+The last gives points, reasons and hints, and so does the last cell of the notebook.
+
+Write your code in `{{book}}`, in place of each line `{source.UNWRITTEN}`."""
+
+_RULES = """
+
+You may import {allowed} and nothing else: no torch, no automatic derivatives, and not the answers
+of tinygpt itself. Do not rename the file or its functions. One call of a function may take
+{a.seconds:g} seconds, and your program {a.memory_mb:,} MB of memory.
+
+**Hand in** {files}. Nothing else is looked at."""
+
 _GLUE = '''\
 """The public checks as tests: run `pytest` in this folder."""
 
@@ -35,8 +70,7 @@ def release(
 
     `install` is what stands after `pip install` in the handout. Raises AssignmentError.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise AssignmentError(f"{out} exists and is not empty; choose a new folder")
+    expect_new_folder(out)
     constants = assignment.constants(seed)
     first = assignment.files[0]
     texts: dict[str, str] = {"README.md": readme(assignment, constants, install, notebook=notebook)}
@@ -47,15 +81,23 @@ def release(
             texts[f"{Path(first).stem}.ipynb"] = book
         else:
             texts[first] = stubs
-        texts["public_tests.py"] = (assignment.folder / "public_tests.py").read_text("utf-8")
-        texts[f"test_{assignment.name}.py"] = _GLUE
+            texts[f"test_{assignment.name}.py"] = _GLUE
+        texts["public_tests.py"] = source.read(assignment, "public_tests.py")
         texts[RELEASED] = manifest_of(assignment, constants)
     for name in assignment.given:
-        texts[name] = (assignment.folder / name).read_text("utf-8")
+        texts[name] = source.read(assignment, name)
     out.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (out / name).write_text(text, "utf-8")
     return [out / name for name in texts]
+
+
+def expect_new_folder(out: Path) -> None:
+    """Raises AssignmentError if `out` is a file, or a folder with something in it."""
+    if out.exists() and not out.is_dir():
+        raise AssignmentError(f"{out} is a file; choose a new folder with --out")
+    if out.exists() and any(out.iterdir()):
+        raise AssignmentError(f"{out} exists and is not empty; choose a new folder with --out")
 
 
 def readme(assignment: Assignment, constants: Constants, install: str, *, notebook: bool) -> str:
@@ -69,28 +111,22 @@ def readme(assignment: Assignment, constants: Constants, install: str, *, notebo
 
 
 def _begin(assignment: Assignment, install: str, notebook: bool) -> str:
-    file = f"{Path(assignment.files[0]).stem}.ipynb" if notebook else assignment.files[0]
-    lines = ["## How to begin", "", "```text", f"pip install {install} pytest"]
+    """Commands that can be copied, and what they are for; then the rules."""
+    check = f"\npython -m tinygpt.classroom check {assignment.name} ."
     if not assignment.functions:
-        return "\n".join([*lines, "```"])
-    command = f"python -m tinygpt.classroom check {assignment.name} ."
-    return "\n".join(
-        [
-            *lines,
-            f"{command:45}  points, reasons and hints",
-            f"{'pytest':45}  the same checks as tests",
-            "```",
-            "",
-            f"Write your code in `{file}`, in place of each line `{source.UNWRITTEN}`"
-            + ("; its last cell checks it." if notebook else ", in an editor or in a notebook."),
-            f"You may import {', '.join(f'`{name}`' for name in assignment.allowed)} and nothing "
-            "else: no torch, no automatic derivatives, and not the answers of tinygpt itself. Do "
-            "not rename the file or its functions. A call may take "
-            f"{assignment.seconds:g} seconds and the program {assignment.memory_mb:,} MB.",
-            "",
-            f"**Hand in** `{file}`. Nothing else is looked at.",
-        ]
-    )
+        return _BEGIN.format(install=install)
+    file = assignment.files[0]
+    book = f"{Path(file).stem}.ipynb"
+    own = [Path(name).stem for name in assignment.given]
+    allowed = ", ".join(f"`{name}`" for name in (*own, *assignment.allowed))
+    if notebook:
+        files, write = f"`{book}`", _IN_THE_NOTEBOOK.format(book=book)
+        install += f" notebook\njupyter notebook {book}{check}"
+    else:
+        files, write = f"`{file}`, or `{book}`", _IN_THE_FILE.format(file=file, book=book)
+        install += f" pytest{check}\npytest"
+    rules = _RULES.format(allowed=allowed, files=files, a=assignment)
+    return _BEGIN.format(install=install) + write + rules
 
 
 def _points(assignment: Assignment) -> str:
@@ -102,7 +138,11 @@ def _points(assignment: Assignment) -> str:
     ]
     for task in assignment.tasks:
         lines.append(f"| {task.name} | {task.points:g} | {'' if task.hidden else 'yes'} |")
-    lines += ["", "A check gives all of its points or none."]
+    lines += [
+        "",
+        "A check gives all of its points or none. Those that you cannot run yourself are run on "
+        "what you hand in.",
+    ]
     return "\n".join(lines)
 
 

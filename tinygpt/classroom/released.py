@@ -3,7 +3,10 @@
 It reads what was released, and looks for no solution.
 """
 
+import contextlib
 import importlib.util
+import io
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,7 @@ class PublicCheck:
 
     def __call__(self) -> None:
         spec = importlib.util.spec_from_file_location(self._path.stem, self._path)
-        if spec is None or spec.loader is None:
+        if spec is None or spec.loader is None or not self._path.exists():
             raise AssignmentError(f"{self._path.name} is missing")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
@@ -61,7 +64,12 @@ def expect_hidden_check(folder: str, seed: int, name: str, functions: Mapping[st
 
 def _expect(marker: Marker, name: str, functions: Mapping[str, Any]) -> None:
     (task,) = [task for task in marker.tasks if task.name == name]
-    _raise(marker.run(task, local(dict(functions), functions_of(marker.assignment))))
+    student = local(dict(functions), functions_of(marker.assignment))
+    # nbgrader takes a word on stderr, a warning as well, for a check that has failed
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        outcome = marker.run(task, student)
+    _raise(outcome)
 
 
 def _raise(outcome: Outcome) -> None:
@@ -76,8 +84,9 @@ def check_folder(folder: Path, name: str) -> tuple[Assignment, list[Outcome], li
     Gives the assignment, what the checks say, and notes. Raises AssignmentError.
     """
     marker = _marker(folder)
-    if marker.assignment.name != name:
-        raise AssignmentError(f"{folder} holds assignment {marker.assignment.name}, not {name}")
+    held = marker.assignment.name
+    if held != name:
+        raise AssignmentError(f"{folder} holds assignment {held}, not {name}: say `check {held}`")
     handed = read_submission(folder, marker.assignment, marker.constants)
     if handed.problem:
         raise AssignmentError(handed.problem)

@@ -7,6 +7,7 @@ again takes his old place in it.
 import csv
 import io
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,37 @@ def write_reports(graded: Class, out: Path) -> None:
         (out / "gradescope" / f"{name}.json").write_text(results, "utf-8")
 
 
+def report_folder(out: Path, submissions: Path) -> None:
+    """Make the folder of the report. Raises AssignmentError where a report cannot be."""
+    if out.exists() and not out.is_dir():
+        raise AssignmentError(f"{out} is a file; give a folder for the report with --out")
+    if submissions.resolve() in (out.resolve(), *out.resolve().parents):
+        raise AssignmentError(
+            f"{out} lies in {submissions}, and would be taken for a student's next time; choose a "
+            "folder beside it with --out"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK):
+        raise AssignmentError(f"{out} cannot be written to; choose another folder with --out")
+
+
+def earlier_report(out: Path, name: str, seed: int, *, again: bool) -> Class | None:
+    """What stands in `out`, for one student `again` to be put into it; None where it is new or the
+    whole class is graded again. Raises AssignmentError if it is another assignment's report."""
+    if not (out / "grades.json").exists():
+        return None
+    earlier = read_reports(out)
+    _expect_same(earlier, {"assignment": name, "seed": seed} if again else {"assignment": name})
+    return earlier if again else None
+
+
 def read_reports(out: Path) -> Class:
-    """What an earlier run wrote. Raises AssignmentError if there is nothing to read."""
+    """What an earlier run wrote. Raises AssignmentError if it cannot be read."""
     try:
         graded: Class = json.loads((out / "grades.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise AssignmentError(
-            f"{out} has no grades.json to change ({error}); grade the whole class first"
+            f"{out / 'grades.json'} cannot be read ({error}); choose another folder with --out"
         ) from None
     return graded
 
@@ -46,15 +71,20 @@ def read_reports(out: Path) -> Class:
 def replaced(graded: Class, fresh: Class) -> Class:
     """The class with the students of `fresh` in their old places. Raises AssignmentError when
     the two are not the same assignment of the same class."""
-    for key in ("assignment", "seed"):
-        if graded.get(key) != fresh[key]:
-            raise AssignmentError(
-                f"grades.json has the {key} {graded.get(key)!r} and this is {fresh[key]!r}"
-            )
+    _expect_same(graded, {key: fresh[key] for key in ("assignment", "seed")})
     new = {student["name"]: student for student in fresh["students"]}
     kept = [new.pop(student["name"], student) for student in graded["students"]]
     students = sorted([*kept, *new.values()], key=lambda student: str(student["name"]))
     return {**fresh, "students": students}
+
+
+def _expect_same(graded: Class, wanted: Class) -> None:
+    for key, value in wanted.items():
+        if graded.get(key) != value:
+            raise AssignmentError(
+                f"the report there has the {key} {graded.get(key)!r} and this is {value!r}; choose "
+                "another folder with --out"
+            )
 
 
 def table(graded: Class) -> str:

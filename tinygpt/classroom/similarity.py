@@ -12,6 +12,7 @@ from pathlib import Path
 
 RUN = 12  # words
 LEAST = 20  # runs: shorter code is alike by itself
+SHOWN = 3  # who is most like somebody
 LIBRARY = ("ops/*.py", "sampling.py", "transformer.py", "model.py", "gradcheck.py",
            "lesson_checks/c??.py")  # fmt: skip
 
@@ -57,11 +58,17 @@ def flags(
             share, file = max(shares)
             if share >= least:
                 notes[name].append(f"{share:.0%} of the code stands in {file}, word for word")
+    alike: dict[str, list[tuple[float, str]]] = {name: [] for name in texts}
     for one, other in _pairs(own):
         share = len(own[one] & own[other]) / len(own[one] | own[other])
         if share >= same:
-            notes[one].append(f"{share:.0%} the same as {other}")
-            notes[other].append(f"{share:.0%} the same as {one}")
+            alike[one].append((share, other))
+            alike[other].append((share, one))
+    for name, found in alike.items():
+        found.sort(key=lambda pair: -pair[0])
+        said = [f"{share:.0%} the same as {other}" for share, other in found[:SHOWN]]
+        rest = [f"and as {len(found) - SHOWN} others"] * (len(found) > SHOWN)
+        notes[name] += [", ".join([*said, *rest])] * bool(said)
     return notes
 
 

@@ -63,7 +63,7 @@ def handout(assignment: Assignment, constants: Constants) -> str:
     def paragraph(found: re.Match[str]) -> str:
         return found[3] if str(constants.get(found[1])) == found[2] else ""
 
-    text = (assignment.folder / "handout.md").read_text("utf-8")
+    text = read(assignment, "handout.md")
     text = _ONLY_IF.sub(paragraph, text)
     for name, value in constants.items():
         text = text.replace("{{" + name + "}}", str(value))
@@ -74,7 +74,7 @@ def handout(assignment: Assignment, constants: Constants) -> str:
 
 def solution_text(assignment: Assignment, constants: Constants, *, stubs: bool = False) -> str:
     """The solution of this class, or its stubs."""
-    text = with_constants((assignment.folder / "solution.py").read_text("utf-8"), constants)
+    text = with_constants(read(assignment, "solution.py"), constants)
     return without_solutions(text) if stubs else text
 
 
@@ -85,13 +85,33 @@ def solution(assignment: Assignment, constants: Constants) -> ModuleType:
 
 
 def tests(assignment: Assignment, name: str) -> ModuleType:
-    """`public_tests` or `hidden_tests` of an assignment."""
+    """`public_tests` or `hidden_tests` of an assignment, with every test that the manifest names.
+
+    Raises AssignmentError.
+    """
     path = assignment.folder / f"{name}.py"
-    return module(path.read_text("utf-8"), path)
+    made = module(read(assignment, path.name), path)
+    for task in assignment.tasks:
+        if task.hidden == (name == "hidden_tests") and not callable(getattr(made, task.test, None)):
+            raise AssignmentError(f"{path} has no test {task.test!r}, which the manifest names")
+    return made
+
+
+def read(assignment: Assignment, name: str) -> str:
+    """The text of a file of an assignment. Raises AssignmentError if it is not there."""
+    try:
+        return (assignment.folder / name).read_text("utf-8")
+    except FileNotFoundError:
+        raise AssignmentError(
+            f"{assignment.folder} has no {name}, which assignment {assignment.name} needs"
+        ) from None
 
 
 def module(text: str, path: Path, given: tuple[str, ...] = ()) -> ModuleType:
-    """A module from its text, which is ours; files of its folder that it may import."""
+    """A module from its text, which is ours; files of its folder that it may import.
+
+    Raises AssignmentError if it cannot be run.
+    """
     made = ModuleType(path.stem)
     made.__file__ = str(path)
     parts = {Path(name).stem: path.with_name(name) for name in given}
@@ -102,5 +122,8 @@ def module(text: str, path: Path, given: tuple[str, ...] = ()) -> ModuleType:
         return __import__(name, *rest)
 
     vars(made)["__builtins__"] = {**vars(builtins), "__import__": find}
-    exec(compile(text, str(path), "exec", dont_inherit=True), vars(made))
+    try:
+        exec(compile(text, str(path), "exec", dont_inherit=True), vars(made))
+    except Exception as error:
+        raise AssignmentError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
     return made

@@ -3,10 +3,11 @@
 Nothing is unpacked: of a zip file, only the files that the manifest names are read, into memory.
 """
 
+import os
 import re
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -35,6 +36,8 @@ class Handed:
 
 def find_submissions(folder: Path) -> list[Path]:
     """One path for each student, by name. Raises AssignmentError if there are none."""
+    if folder.is_file():
+        raise AssignmentError(f"{folder} is a file; unpack it, and give the folder of submissions")
     if not folder.is_dir():
         raise AssignmentError(f"{folder} is no folder; give the folder with the submissions")
     found = [path for path in sorted(folder.iterdir()) if _is_submission(path)]
@@ -76,13 +79,22 @@ def _members(path: Path) -> Members:
     if path.is_file():
         return {path.name: lambda: _read(path)}
     members: Members = {}
-    for file in sorted(path.rglob("*")):
-        inside = file.relative_to(path)
-        if file.is_file() and not any((path / p).is_symlink() for p in (inside, *inside.parents)):
-            members[inside.as_posix()] = lambda file=file: _read(file)  # type: ignore[misc]
+    for file in sorted(_files(path)):
+        members[file.relative_to(path).as_posix()] = lambda file=file: _read(file)  # type: ignore[misc]
         if len(members) > MOST_FILES:
             raise AssignmentError(f"over {MOST_FILES:,} files: hand in the assignment's alone")
     return members
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, without links and without what Python, git and editors put there:
+    `.venv` alone has thousands."""
+    for inside, folders, names in os.walk(folder):  # it follows no link
+        folders[:] = [name for name in folders if not name.startswith((".", "__"))]
+        if "pyvenv.cfg" in names:
+            folders[:] = []
+        files = [Path(inside, name) for name in names]
+        yield from (file for file in files if file.is_file() and not file.is_symlink())
 
 
 def _read(path: Path) -> bytes:

@@ -10,12 +10,13 @@ from pathlib import Path
 from tinygpt.errors import AssignmentError
 
 CHECKOUT = Path(__file__).parents[2]
+NEEDED = 77  # the version of setuptools that pyproject.toml asks for
 
 
 def make_wheel(folder: Path) -> str:
     """Put a wheel of this tinygpt into `folder`; its file name. Raises AssignmentError.
 
-    In a checkout pip builds it (which needs setuptools, and no network where that is installed);
+    In a checkout pip builds it, without a network where setuptools is installed and new enough;
     from anywhere else there is nothing to build it from.
     """
     if not (CHECKOUT / "pyproject.toml").is_file():
@@ -31,12 +32,28 @@ def make_wheel(folder: Path) -> str:
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(CHECKOUT / name, source / name)
         command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", built]
+        command += ["--no-build-isolation"] * (_setuptools() >= NEEDED)
         done = subprocess.run([*command, str(source)], capture_output=True, text=True)
         wheels = list(Path(built).glob("*.whl"))
         if done.returncode or not wheels:
-            says = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
             raise AssignmentError(
-                f"pip could not make a wheel ({says}); say where students get tinygpt: --install"
+                f"pip could not make a wheel ({_reason(done.stderr)}); without a network, pip "
+                f"install 'setuptools>={NEEDED}' once, or say where students get tinygpt: --install"
             )
         shutil.copy(wheels[0], folder / wheels[0].name)
     return wheels[0].name
+
+
+def _setuptools() -> int:
+    """The installed version; 0 if there is none, and pip has to fetch it."""
+    try:
+        return int(importlib.metadata.version("setuptools").partition(".")[0])
+    except importlib.metadata.PackageNotFoundError:
+        return 0
+
+
+def _reason(stderr: str) -> str:
+    """The line that says what is wrong, of all that pip says."""
+    lines = stderr.strip().splitlines() or ["no wheel came"]
+    errors = [line.strip() for line in lines if line.strip().startswith("ERROR: ")]
+    return (errors or lines)[0].removeprefix("ERROR: ")

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from tinygpt.lesson_checks.limit import Stopped, frames_below
 
 QUIET = {"all": "ignore"}
 LOUD = {"divide": "raise", "over": "raise", "invalid": "raise", "under": "ignore"}
+T = TypeVar("T")
 LONGEST = 300  # letters of somebody else's message that are shown
 
 
@@ -57,18 +58,7 @@ class Candidate:
         self.given = given
         copies = tuple(map(protected, given))
         self._expect_signature(given)
-        try:
-            result = self._run(copies)
-        except NotImplementedError:
-            raise Unwritten("put your code in place of the line with `raise`") from None
-        except (Stopped, Finding):
-            raise
-        except KeyboardInterrupt as cause:
-            if threading.current_thread() is threading.main_thread():
-                raise  # the learner's own Ctrl-C, not their function's
-            raise Finding(self._sentence(cause), self.facts()) from None
-        except BaseException as cause:
-            raise Finding(self._sentence(cause), self.facts()) from None
+        result = self.go_on(functools.partial(self.fn, *copies))
         for name, before, after in zip(self._names(), given, copies, strict=True):
             if not same(before, after):
                 kind = type(before).__name__
@@ -79,11 +69,27 @@ class Candidate:
             raise Finding("it returns None; its last line has to be `return` and the result")
         return result
 
-    def _run(self, arguments: Iterable[Any], floats: Mapping[str, Any] = QUIET) -> Any:
+    def go_on(self, work: Callable[[], T]) -> T:
+        """Run what belongs to the last call, as reading the generator that it returned: an
+        exception becomes a Finding, and it may not take for ever."""
+        try:
+            return self._run(work)
+        except NotImplementedError:
+            raise Unwritten("put your code in place of the line with `raise`") from None
+        except (Stopped, Finding):
+            raise
+        except KeyboardInterrupt as cause:
+            if threading.current_thread() is threading.main_thread():
+                raise  # the learner's own Ctrl-C, not their function's
+            raise Finding(self._sentence(cause), self.facts()) from None
+        except BaseException as cause:
+            raise Finding(self._sentence(cause), self.facts()) from None
+
+    def _run(self, work: Callable[[], T], floats: Mapping[str, Any] = QUIET) -> T:
         self._began, self._thread = time.monotonic(), threading.get_ident()
         try:
             with np.errstate(**floats):
-                return self.fn(*arguments)
+                return work()
         finally:
             self._began = None
 
@@ -125,7 +131,7 @@ class Candidate:
         for i, name in enumerate(self._names()):
             copies = [protected(value, writeable=j != i) for j, value in enumerate(self.given)]
             try:
-                self._run(copies)
+                self._run(functools.partial(self.fn, *copies))
             except Exception as cause:
                 if "read-only" in str(cause):
                     return f"its argument {name}"
@@ -148,7 +154,7 @@ class Candidate:
     def line_of_overflow(self) -> str:
         """Where the last call leaves the range of floating point: "; line 2, …, overflows"."""
         try:
-            self._run(map(protected, self.given), LOUD)
+            self._run(functools.partial(self.fn, *map(protected, self.given)), LOUD)
         except FloatingPointError as cause:
             kind = "overflows" if "overflow" in str(cause) else f"meets a {str(cause).split()[0]}"
             kind = {"meets a divide": "divides by zero or takes the log of zero"}.get(

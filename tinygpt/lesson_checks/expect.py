@@ -6,6 +6,7 @@ In this order: shape, dtype, what always holds, a reference value, finite differ
 import math
 import numbers
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,16 @@ def number(value: Any) -> str:
     return f"{float(value):.4g}"
 
 
+def apart(a: Any, b: Any) -> tuple[str, str]:
+    """Two numbers that differ, with as many digits as it takes to see it.
+
+    >>> apart(0.25, 1 / 3), apart(2.0, 2.000003)
+    (('0.25', '0.3333'), ('2', '2.000003'))
+    """
+    pairs = ((f"{float(a):.{digits}g}", f"{float(b):.{digits}g}") for digits in range(4, 18))
+    return next((pair for pair in pairs if pair[0] != pair[1]), (number(a), number(b)))
+
+
 def place(index: tuple[int, ...]) -> str:
     """Where in an array: `[0, 2]`."""
     return f"[{', '.join(map(str, index))}]"
@@ -42,7 +53,7 @@ def show(value: Any) -> str:
     try:
         if isinstance(value, float | np.floating | np.ndarray):
             return number(value)
-        text = repr(value)
+        text = "a function" if isinstance(value, FunctionType) else repr(value)
     except Exception:  # an array of objects, or a repr that fails
         text = f"a {type(value).__name__}"
     return text if len(text) <= 160 else text[:157] + "…"
@@ -165,7 +176,8 @@ def expect_close(
     if gap.max(initial=0.0) <= tolerance * max(1e-3, float(np.abs(wanted).max(initial=0.0))):
         return
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(gap)), gap.shape))
-    worst = f"{place(index)} is {number(yours[index])} and should be {number(wanted[index])}"
+    is_, should = apart(yours[index], wanted[index])
+    worst = f"{place(index)} is {is_} and should be {should}"
     facts = {shown: got, "right": right, **({"worst": worst} if index else {})}
     raise Finding(sentence, f.facts(**facts))
 
@@ -187,13 +199,17 @@ def expect_gradient(
         if report.error <= tolerance:
             continue
         x, g, at = arrays[report.name], grads[report.name], report.worst
-        slope = _slope(loss, x, at)
+        is_, slope = apart(g[at], _slope(loss, x, at))
+        in_tree = report.name.startswith("[")  # ['wte'] is g['wte'], and p['wte']
+        dx, x_ = (
+            (f"g{report.name}", f"p{report.name}") if in_tree else (f"d{report.name}", report.name)
+        )
         raise Finding(
             sentence,
             f.facts(
                 yours=g,
-                worst=f"d{report.name}{place(at)} is {number(g[at])}; moving {report.name}"
-                f"{place(at)} a little changes the loss {number(slope)} times as much",
+                worst=f"{dx}{place(at)} is {is_}; moving {x_}{place(at)} a little changes the loss "
+                f"{slope} times as much",
             ),
         )
 

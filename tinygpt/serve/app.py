@@ -39,9 +39,9 @@ def create_app(settings: Settings, model: GPT, tokenizer: Tokenizer, name: str) 
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.engine = engine
-    for router in (native_router, completions_router, chat_router, models_router):
+    routers = (native_router, completions_router, chat_router, models_router, playground_router)
+    for router in routers:
         app.include_router(router(service))
-    app.include_router(playground_router(engine, model, tokenizer, name))
     add_error_handlers(app)
     most = {
         "token_id": model.config.vocab_size - 1,

@@ -7,23 +7,24 @@ throughout, so that to go on from another token is exact.
 
 import json
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Response
-from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Response
+from pydantic import Field
 
 from tinygpt.config import SamplingConfig
 from tinygpt.decoding import LogProb
-from tinygpt.errors import ConfigError, TinyGPTError
-from tinygpt.generation import Generation, encode_prompt, fresh_seed
+from tinygpt.errors import ConfigError
 from tinygpt.inspection import attention_maps, expectations, loss_pulls
-from tinygpt.model import GPT
 from tinygpt.params import parameter_count
-from tinygpt.serve.engine import Engine, Job
+from tinygpt.serve.engine import Job
+from tinygpt.serve.errors import ApiError, json_response
+from tinygpt.serve.replies import EventStream
+from tinygpt.serve.schemas import Body, GenerateBody, Ids
+from tinygpt.serve.service import Service
 from tinygpt.tokenizers import Tokenizer
 
 ALTERNATIVES = 8  # that the page shows of each token
@@ -34,7 +35,7 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-PUBLIC = "/playground/page/"  # with "/" what needs no key: the page itself, which then asks for it
+PUBLIC = "/playground/page/"  # where its files are: they need no key, for the page asks for it
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -44,142 +45,96 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",  # or a newer server would meet an older script
 }
-Id = Annotated[int, Field(ge=0, lt=2**31)]
+_IDS = "a list of the text's token ids, of at least one"
 
 
-class Question(BaseModel):
-    """What the page sends is exactly this."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class StreamQuestion(Question):
-    """The text to go on from: a text, token ids, or None to let the model begin by itself."""
-
-    prompt: str | list[Id] | None
-    max_new_tokens: int = 100
-    temperature: float = SamplingConfig.temperature
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float | None = None
-    repetition_penalty: float = 1.0
-    seed: int | None = Field(default=None, ge=0, lt=2**53)  # what JavaScript counts exactly
-
-    def sampling(self, room: int) -> SamplingConfig:
-        """`room`: how many tokens fit into the context. Raises ConfigError."""
-        return SamplingConfig(
-            max_new_tokens=min(self.max_new_tokens, room),
-            temperature=self.temperature,
-            top_k=self.top_k,
-            top_p=self.top_p,
-            min_p=self.min_p,
-            repetition_penalty=self.repetition_penalty,
-            logprobs=ALTERNATIVES,
-        )
-
-
-class AttentionQuestion(Question):
+class AttentionBody(Body):
     """Where does this head look, reading this text? Layer and head count from 0."""
 
-    ids: list[Id]
-    layer: int
-    head: int
+    ids: Ids = Field(description=_IDS)
+    layer: int = Field(description="a whole number from 0")
+    head: int = Field(description="a whole number from 0")
 
 
-class PullsQuestion(Question):
+class PullsBody(Body):
     """Which tokens does the loss of the token at this position pull on?"""
 
-    ids: list[Id]
-    position: int
+    ids: Ids = Field(description=_IDS)
+    position: int = Field(description="a whole number from 1")
 
 
-def playground_router(engine: Engine, model: GPT, tokenizer: Tokenizer, name: str) -> APIRouter:
-    """The page at `/`, its files under PUBLIC, and what it asks for under `/playground/`.
-
-    `name` is what the page calls the model. Raises TinyGPTError for what cannot be, and QueueFull,
-    both to be answered by the app, before a stream begins.
-    """
+def playground_router(service: Service) -> APIRouter:
+    """The page at `/`, its files under PUBLIC, and what it asks for."""
     router = APIRouter(include_in_schema=False)
-    config = model.config
+    model, tokenizer, config = service.model, service.tokenizer, service.model.config
     files = {path.name: path.read_bytes() for path in FILES.iterdir() if path.suffix in TYPES}
 
-    def file(name: str) -> Response:
-        if name not in files:
-            raise HTTPException(404, f"the page has no file {name!r:.60}")
-        return Response(files[name], headers=HEADERS | {"Content-Type": TYPES[Path(name).suffix]})
-
     @router.get("/")
-    async def index() -> Response:
-        return file("index.html")
+    async def page() -> Response:
+        return await file("index.html")
 
     @router.get(PUBLIC + "{name}")
-    async def page_file(name: str) -> Response:
-        return file(name)
+    async def file(name: str) -> Response:
+        if name not in files:
+            raise ApiError(404, f"the page has no file {name!r:.60}", code="not_found")
+        return Response(files[name], headers=HEADERS | {"Content-Type": TYPES[Path(name).suffix]})
 
     @router.get("/playground/model")
-    async def facts() -> dict[str, Any]:
-        return {
-            "name": name,
-            "parameters": parameter_count(config),
-            "n_layer": config.n_layer,
-            "n_head": config.n_head,
-            "block_size": config.block_size,
-            "vocab_size": config.vocab_size,
-            "temperature": SamplingConfig.temperature,
-        }
+    async def facts() -> Response:
+        return json_response(
+            {
+                "name": service.name,
+                "parameters": parameter_count(config),
+                "n_layer": config.n_layer,
+                "n_head": config.n_head,
+                "block_size": config.block_size,
+                "vocab_size": config.vocab_size,
+                "max_new_tokens": min(config.block_size - 1, service.settings.max_new_tokens),
+                "temperature": SamplingConfig.temperature,
+            }
+        )
 
     @router.post("/playground/stream")
-    async def stream(question: StreamQuestion) -> StreamingResponse:
-        ids = _prompt_ids(tokenizer, question.prompt)
+    async def stream(body: GenerateBody) -> Response:
+        ids = await service.encode(body.prompt)
         room = config.block_size - len(ids)
         if room < 1:
             raise ConfigError(
                 f"the text has {len(ids)} tokens and the model reads {config.block_size}; make it "
                 f"at least {1 - room} shorter, so that there is room to go on"
             )
-        sample = Generation(
-            model, tokenizer, None, question.sampling(room), prompt_ids=ids,
-            seed=fresh_seed() if question.seed is None else question.seed,
-        )  # fmt: skip
-        told = await engine.run(lambda: expectations(model, ids, ALTERNATIVES))
-        prompt = [_token(tokenizer, ids[0], None)]
-        prompt += [_token(tokenizer, i, p) for i, p in zip(ids[1:], told, strict=True)]
-        job = engine.submit([sample])
+        settings = body.model_dump(exclude={"prompt", "seed", "stream"})
+        settings["logprobs"] = ALTERNATIVES
+        room = min(room, service.settings.max_new_tokens)
+        settings["max_new_tokens"] = min(room, body.max_new_tokens or room)
+        (sample,) = service.samples(None, ids, settings, seed=body.seed)
+        told = await service.engine.run(lambda: expectations(model, ids, ALTERNATIVES))
+        prompt = [_token(tokenizer, i, p) for i, p in zip(ids, [None, *told], strict=True)]
+        job = service.begin([sample], prompt_tokens=len(ids))
         start = {"prompt": prompt, "seed": sample.seed, "room": room}
-        events = _events(tokenizer, sample, job, start)
-        return StreamingResponse(
-            events, media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-        )
+        return EventStream(job, _events(service, job, start))
 
     @router.post("/playground/attention")
-    async def attention(question: AttentionQuestion) -> dict[str, Any]:
-        if not 0 <= question.head < config.n_head:
+    async def attention(body: AttentionBody) -> Response:
+        if not 0 <= body.head < config.n_head:
             raise ConfigError(
-                f"head is {question.head} and a layer has {config.n_head}; choose from 0 to "
+                f"head is {body.head} and a layer has {config.n_head}; choose from 0 to "
                 f"{config.n_head - 1}"
             )
 
         def weights() -> list[list[float]]:
-            maps = attention_maps(model, question.ids, question.layer)
-            rounded: list[list[float]] = maps[question.head].astype(np.float64).round(4).tolist()
+            maps = attention_maps(model, body.ids, body.layer)
+            rounded: list[list[float]] = maps[body.head].astype(np.float64).round(4).tolist()
             return rounded
 
-        return {"weights": await engine.run(weights)}
+        return json_response({"weights": await service.engine.run(weights)})
 
     @router.post("/playground/pulls")
-    async def pulls(question: PullsQuestion) -> dict[str, Any]:
-        loss, norms = await engine.run(
-            lambda: loss_pulls(model, question.ids, question.position)
-        )
-        return {"loss": loss, "pulls": norms.tolist()}
+    async def pulls(body: PullsBody) -> Response:
+        loss, norms = await service.engine.run(lambda: loss_pulls(model, body.ids, body.position))
+        return json_response({"loss": loss, "pulls": norms.tolist()})
 
     return router
-
-
-def _prompt_ids(tokenizer: Tokenizer, prompt: str | Sequence[int] | None) -> list[int]:
-    if prompt is None or isinstance(prompt, str):
-        return encode_prompt(tokenizer, prompt)
-    return [*prompt]
 
 
 def _token(tokenizer: Tokenizer, id: int, told: LogProb | None) -> dict[str, Any]:
@@ -203,24 +158,14 @@ def _face(tokenizer: Tokenizer, id: int) -> dict[str, Any]:
     return {"id": id, "text": text} | ({"bytes": raw.hex(" ")} if text is None else {})
 
 
-def event(data: dict[str, Any]) -> str:
-    """A server-sent event."""
-    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
-
-
-async def _events(
-    tokenizer: Tokenizer, sample: Generation, job: Job, start: dict[str, Any]
-) -> AsyncIterator[str]:
-    """`start`, each token as it comes, then why the text ended; or what went wrong."""
-    try:
-        yield event({"start": start})
-        sent = 0
-        async for progress in job:
-            for i in range(sent, progress.tokens):
-                yield event({"token": _token(tokenizer, sample.ids[i], sample.logprobs[i])})
-            sent = progress.tokens
-        yield event({"end": sample.finish_reason})
-    except TinyGPTError as error:
-        yield event({"error": {"message": str(error), "type": type(error).__name__}})
-    finally:
-        job.cancel()  # the reader may have gone
+async def _events(service: Service, job: Job, start: dict[str, Any]) -> AsyncIterator[str]:
+    """`start`, each token as it comes, then why the text ended."""
+    (sample,) = job.samples
+    yield json.dumps({"start": start})
+    told = 0
+    async for progress in service.follow(job):
+        for i in range(told, progress.tokens):
+            token = _token(service.tokenizer, sample.ids[i], sample.logprobs[i])
+            yield json.dumps({"token": token})
+        told = progress.tokens
+    yield json.dumps({"end": sample.finish_reason})

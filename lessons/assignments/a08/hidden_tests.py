@@ -30,7 +30,7 @@ def heads_have_their_own_channels(student, variant, solution):
         x = np.arange(float(B * T * H * D)).reshape(B, T, H * D)
         parts, right = split(x, H), solution.split_heads(x, H)
         expect_array(split, parts, right.shape)
-        expect_close(split, parts, right, "the heads have not the channels that they should")
+        expect_close(split, parts, right, "the heads do not have the channels that they should")
         expect_array(merge, merge(right), x.shape)
         expect_close(merge, merge(right), x, "the heads do not lie side by side")
 
@@ -52,7 +52,7 @@ def attention_has_the_right_numbers(student, variant, solution):
         for says, other in wrong.items():
             differs = not np.allclose(other, right)
             expect(not (differs and np.allclose(y, other)), says, f, yours=y, right=right)
-        expect_close(f, y, right, "it is not softmax(capped scores + mask) v")
+        expect_close(f, y, right, "it is not what the handout's five lines give")
 
 
 def uncapped(q, k, v, window):

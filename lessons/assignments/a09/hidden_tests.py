@@ -33,11 +33,14 @@ def block_shapes(C, factor):
 
 def block_cases(variant):
     rng = np.random.default_rng(99)
-    sizes = [((1, 1, 2), 1), ((1, 3, 4), variant["heads"]), ((2, 4, 6), 2)]
+    sizes = [((1, 1, 3), 1), ((1, 3, 4), variant["heads"]), ((2, 4, 6), 2)]
     return [
         (
             numbers_like(shape),
-            Params(tree_like(block_shapes(shape[-1], variant["factor"]), rng), f"block {shape}"),
+            Params(
+                tree_like(block_shapes(shape[-1], variant["factor"]), rng),
+                f"a block of {shape[-1]} channels",
+            ),
             n_head,
         )
         for shape, n_head in sizes
@@ -47,7 +50,7 @@ def block_cases(variant):
 def gpt_cases(variant):
     rng, cases = np.random.default_rng(98), []
     for ids, V, T, L, C, n_head in (
-        ([[1]], 3, 2, 1, 2, 1),
+        ([[1]], 3, 2, 1, 3, 1),
         ([[2, 2, 0]], 4, 5, 2, 4, variant["heads"]),
         ([[0, 3, 0, 4], [1, 1, 6, 0]], 7, 4, 3, 6, 2),
     ):
@@ -57,7 +60,7 @@ def gpt_cases(variant):
             "h": [block_shapes(C, variant["factor"])] * L,
             "lnf": {"w": (C,), "b": (C,)},
         }
-        p = Params(tree_like(shapes, rng), f"a GPT of {L} blocks and {C} channels")
+        p = Params(tree_like(shapes, rng), f"a GPT of {L} block{'s' * (L != 1)} and {C} channels")
         cases.append((np.array(ids), p, n_head))
     return cases
 

@@ -49,13 +49,13 @@ def parameters(V, T, L, C, factor):
         "h": [block_parameters(rng, C, factor) for _ in range(L)],
         "lnf": norm(rng, C),
     }
-    return Params(tree, f"a GPT of {L} blocks and {C} channels")
+    return Params(tree, f"a GPT of {L} block{'s' * (L != 1)} and {C} channels")
 
 
 def block_cases(variant):
     """x, p, n_head; the smallest first."""
     rng = np.random.default_rng(8)
-    sizes = [((1, 1, 2), 1), ((1, 2, 4), variant["heads"]), ((2, 3, 4), 2)]
+    sizes = [((1, 1, 3), 1), ((1, 2, 4), variant["heads"]), ((2, 3, 4), 2)]
     return [(numbers_like(s), block_parameters(rng, s[-1], variant["factor"]), H) for s, H in sizes]
 
 
@@ -63,7 +63,7 @@ def gpt_cases(variant):
     """ids, p, n_head; a text shorter than the context, then several with repeated ids."""
     factor, H = variant["factor"], variant["heads"]
     return [
-        (np.array([[1]]), parameters(3, 2, 1, 2, factor), 1),
+        (np.array([[1]]), parameters(3, 2, 1, 3, factor), 1),
         (np.array([[2, 2]]), parameters(4, 3, 2, 4, factor), H),
         (np.array([[0, 3, 0, 4], [1, 1, 6, 0]]), parameters(7, 5, 2, 4, factor), H),
     ]

@@ -93,7 +93,12 @@ def generate_asks_with_everything_said_so_far(student, variant):
 
         got = f(next_logits, prompt, us, 1.0)
         expect(isinstance(got, list), f"it gives a {type(got).__name__} and should give a list", f)
-        expect(len(got) == len(us), f"for {len(us)} draws it gives {len(got)} ids", f, yours=got)
+        expect(
+            len(got) == len(us),
+            f"draws: {len(us)}, ids: {len(got)}; it gives one id for each draw",
+            f,
+            yours=got,
+        )
         ids = [int(i) for i in got]
         wanted = [[*prompt, *ids[:t]] for t in range(len(us))]
         expect(asked == wanted, "the model is asked once for each draw, with the prompt and all of "

@@ -103,6 +103,14 @@ def sample(logits, temperature, u):
     return int(np.searchsorted(np.cumsum(e), u * e.sum(), side="left"))
 
 
+# WRONG an_id_that_is_not_there: sample: each token has its share
+def sample(logits, temperature, u):
+    if temperature == 0:
+        return int(np.argmax(logits))
+    e = np.exp((logits - logits.max()) / temperature)
+    return int(np.searchsorted(np.cumsum(e / e.sum()), u, side="right"))
+
+
 # WRONG with_the_prompt: generate: as many ids as draws, and the model sees them all; generate: penalties, filter, draw, in this order
 def generate(next_logits, prompt, us, temperature):
     return [*prompt, *right_generate(next_logits, prompt, us, temperature)]

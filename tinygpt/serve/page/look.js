@@ -4,6 +4,7 @@ import { ask } from "./server.js";
 import { byId, digits, make, ownName, percent } from "./words.js";
 
 const MOST = 6; // rows of the table of the strongest
+const SURE = 0.01; // nats: a loss that moves nothing
 
 export class Look {
   constructor(text) {
@@ -25,7 +26,8 @@ export class Look {
     byId("layer").value = n_layer - 1;
   }
 
-  forget() {
+  /** Whatever is under way shall not be shown any more. */
+  cease() {
     this.asked?.abort();
     this.weights = null;
   }
@@ -43,18 +45,18 @@ export class Look {
 
   // ---- forward: attention
 
-  async attention(index) {
+  async attention() {
     const [layer, head] = ["layer", "head"].map((id) => Number(byId(id).value));
     const answer = await this.question("playground/attention", { ids: this.ids(), layer, head });
     if (answer === null) return;
     this.weights = answer.weights;
     this.paintMap();
-    this.showRow(index);
+    this.showRow(this.text.at);
   }
 
   showRow(index) {
     if (this.weights === null) return;
-    const row = this.weights[index], name = ownName(this.text.tokens[index]);
+    const row = this.weights[index].slice(0, index + 1), name = ownName(this.text.tokens[index]);
     this.at = index;
     this.text.showShares(row, index, percent);
     this.text.frame(index);
@@ -98,6 +100,7 @@ export class Look {
   // ---- backward: pulls
 
   async pulls(index) {
+    this.cease();
     const token = this.text.tokens[index];
     this.at = index;
     this.text.frame(index);
@@ -111,10 +114,11 @@ export class Look {
     const answer = await this.question("playground/pulls", { ids: this.ids(), position: index });
     if (answer === null) return;
     const pulls = answer.pulls.slice(0, index);
-    this.text.showShares([...pulls, 0], index - 1, (pull) => `pull ${digits(pull)}`);
+    this.text.showShares(pulls, index - 1, (pull) => `pull ${digits(pull)}`);
     this.text.frame(index);
+    const hint = answer.loss < SURE ? " hardly at all, for the model was sure of it; choose one that surprised it:" : ":";
     byId("says").replaceChildren("The loss of the framed ", make("b", {}, ownName(token)),
-      `, −ln p = ${digits(answer.loss)} nats, pulls on the tokens before it:`);
+      `, −ln p = ${digits(answer.loss)} nats, pulls on the tokens before it${hint}`);
     showStrongest("What it pulls on most", this.text.tokens, pulls, digits);
     showScale("pull", digits(Math.max(...pulls)), "0");
   }
@@ -122,7 +126,7 @@ export class Look {
 
 function showScale(what, most, least) {
   const key = (share) => {
-    const sample = make("span", { class: "key token share" }, " a ");
+    const sample = make("span", { class: "key share" }, " a ");
     sample.style.setProperty("--share", share);
     return sample;
   };

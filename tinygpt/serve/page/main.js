@@ -61,7 +61,6 @@ async function run(prompt, kept, focus = null) {
   stop();
   const values = settings.values(), mine = (state.running = new AbortController());
   let held = text.tokens; // to be put back should nothing begin
-  look.forget();
   chooseLens("probability");
   text.show(kept);
   busy(true);
@@ -100,7 +99,7 @@ function begun(prompt, kept, values, start) {
   text.show(start.prompt.map((token, i) => ({ ...token, by: by(i) })));
   const ids = start.prompt.map((token) => token.id);
   state.last = { prompt, ids, values, seed: start.seed, room: start.room, model: state.facts.name };
-  byId("keep-seed").hidden = false;
+  byId("keep-seed").hidden = values.seed !== undefined;
   byId("keep-seed").textContent = `Keep ${start.seed}`;
   byId("code").hidden = false;
   showCode();
@@ -153,7 +152,6 @@ function goOn(index, one) {
 
 function undo() {
   stop();
-  look.forget();
   text.show(state.before.pop());
   showLens();
   busy(false);
@@ -179,6 +177,7 @@ function chooseLens(name) {
 
 function showLens() {
   const name = lens();
+  look.cease();
   text.close();
   byId("result").dataset.lens = name;
   byId("looking").hidden = byId("inside").hidden = name === "probability";
@@ -192,9 +191,14 @@ function showLens() {
       ...LEGEND.map((words, i) => make("span", { class: "key", "data-level": i }, words)));
   } else {
     byId("legend").replaceChildren();
-    const index = Math.min(text.at || text.tokens.length - 1, text.tokens.length - 1);
-    safely(() => look[name](index));
+    if (text.at === 0) text.go(mostSurprising());
+    safely(() => look[name](text.at));
   }
+}
+
+function mostSurprising() {
+  const drawn = text.tokens.map((token) => (token.by === "model" ? token.p : 1));
+  return drawn.indexOf(Math.min(...drawn));
 }
 
 function showCode() {
@@ -211,7 +215,7 @@ async function begin() {
     `${plural(facts.n_layer, "layer")} of ${plural(facts.n_head, "head")}, ${count(facts.vocab_size)} tokens known, ` +
     `${count(facts.block_size)} read at once`;
   settings = new Settings(facts);
-  look.offer(facts, () => safely(() => look.attention(look.at)));
+  look.offer(facts, () => safely(() => look.attention()));
 }
 
 /** Do something that needs the model, after asking for it if that failed before. */
@@ -227,7 +231,11 @@ byId("stop").addEventListener("click", stop);
 byId("undo").addEventListener("click", undo);
 byId("copy").addEventListener("click", () => copy(byId("snippet").textContent, byId("copied")));
 byId("copy-text").addEventListener("click", () => copy(joined(text.tokens), byId("status")));
-byId("keep-seed").addEventListener("click", () => { byId("seed").value = state.last.seed; });
+byId("keep-seed").addEventListener("click", () => {
+  byId("seed").value = state.last.seed;
+  byId("keep-seed").hidden = true;
+  byId("seed").focus();
+});
 for (const radio of document.getElementsByName("lens")) radio.addEventListener("change", showLens);
 for (const radio of document.getElementsByName("language")) radio.addEventListener("change", showCode);
 byId("prompt").addEventListener("keydown", (event) => {

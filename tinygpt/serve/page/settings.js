@@ -9,11 +9,11 @@ const OFF = null;
 
 /** Of each: what it is called, what it does, where its slider stops, where it begins. */
 function all(facts) {
-  const { block_size, vocab_size, temperature } = facts;
+  const { max_new_tokens: most, vocab_size, temperature } = facts;
   const ks = [1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000];
   const lengths = [...steps(10, 200, 10), ...steps(220, 500, 20), ...steps(550, 2000, 50)];
   return [
-    ["max_new_tokens", "tokens", "so many at most", [...lengths.filter((n) => n < block_size), block_size - 1], 100],
+    ["max_new_tokens", "length", "so many tokens at most", [...lengths.filter((n) => n < most), most], 100],
     ["temperature", "temperature", "higher is wilder; 0 always takes the likeliest", steps(0, 2, 0.05), temperature],
     ["top_k", "top-k", "only the likeliest so many", [...ks.filter((k) => k < vocab_size), OFF], OFF],
     ["top_p", "top-p", "only the likeliest that have this share together", [...steps(0.05, 0.95, 0.05), 0.97, 0.98, 0.99, OFF], OFF],

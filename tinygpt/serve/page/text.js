@@ -1,5 +1,8 @@
 /** The text as a row of buttons, one for each token, and the box of what else might stand there.
  *
+ * The buttons are spans, for lines of text cannot break within real buttons. The blank that a token
+ * begins with stands before its button, so that words are coloured and not the gaps between them.
+ *
  * All tokens together are one stop of the Tab key: arrows move among them, Enter opens, Escape
  * closes. Pointing at a token opens its box too, which stays while the pointer is in it.
  */
@@ -13,6 +16,9 @@ const level = (p) => LEVELS.filter((bound) => p < bound).length;
 
 export const LEGEND = ["90 % or more", "50 to 90 %", "10 to 50 %", "1 to 10 %", "below 1 %"];
 
+/** Where a token stands; of one that is cut at the end of a line, the last part. */
+const placeOf = (button) => [...button.getClientRects()].at(-1);
+
 export class TokenText {
   /** `on`: what the page does when a token is reached (arrows or pointer), chosen (Enter or click:
    * true if its box of alternatives is to open), or replaced by an alternative. */
@@ -22,6 +28,7 @@ export class TokenText {
     this.buttons = [];
     this.at = 0; // the one that Tab reaches
     this.open = null; // whose box is open
+    this.pinned = false; // it was opened by a click or a key, and stays without a pointer
     this.timer = 0;
     this.root = byId("text");
     this.box = byId("choices");
@@ -34,7 +41,7 @@ export class TokenText {
     this.box.addEventListener("pointerout", () => this.leave());
     this.box.addEventListener("keydown", (event) => this.keyInBox(event));
     document.addEventListener("pointerdown", (event) => {
-      if (!this.box.contains(event.target) && !this.root.contains(event.target)) this.close();
+      if (!this.box.contains(event.target) && this.indexOf(event.target) < 0) this.close();
     });
   }
 
@@ -53,13 +60,14 @@ export class TokenText {
   }
 
   add(token, isNew = false) {
-    const button = make("button", {
-      type: "button", "data-id": token.id, tabindex: this.buttons.length ? -1 : 0,
-    }, inText(token));
+    const shown = inText(token), gap = isNamed(token) ? "" : shown.match(/^ *(?=[^ ])/)?.[0] ?? "";
+    const button = make("span", {
+      role: "button", "aria-haspopup": "dialog", "data-id": token.id, tabindex: this.buttons.length ? -1 : 0,
+    }, shown.slice(gap.length));
     button.className = ["token", token.by, isNamed(token) && "named", isNew && "new"].filter(Boolean).join(" ");
     this.tokens.push(token);
     this.buttons.push(button);
-    this.root.append(button, ...(token.text?.match(/\n/g) ?? []).map(() => make("br")));
+    this.root.append(gap, button, ...(token.text?.match(/\n/g) ?? []).map(() => make("br")));
     this.colour(button, token);
     byId("empty").hidden = true;
   }
@@ -114,10 +122,15 @@ export class TokenText {
 
   reach(index) {
     if (index < 0) return;
+    this.go(index);
+    this.on.reach(index);
+  }
+
+  /** Make it the one that Tab reaches. */
+  go(index) {
     this.buttons[this.at]?.setAttribute("tabindex", -1);
     this.at = index;
     this.buttons[index].setAttribute("tabindex", 0);
-    this.on.reach(index);
   }
 
   focus(index) {
@@ -133,6 +146,9 @@ export class TokenText {
       event.preventDefault();
       this.close();
       this.focus(move());
+    } else if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      if (this.choose(this.at)) this.box.querySelector("button")?.focus();
     } else if (event.key === "Escape" && this.open !== null) {
       event.stopPropagation();
       this.close();
@@ -141,7 +157,7 @@ export class TokenText {
 
   /** The nearest token of the line above (-1) or below (1). */
   lineFrom(direction) {
-    const box = (i) => this.buttons[i].getBoundingClientRect();
+    const box = (i) => placeOf(this.buttons[i]);
     const here = box(this.at), middle = here.left + here.width / 2;
     let best = this.at, line = null, apart = Infinity;
     for (let i = this.at + direction; i >= 0 && i < this.buttons.length; i += direction) {
@@ -161,15 +177,20 @@ export class TokenText {
     const index = this.indexOf(event.target);
     if (index < 0) return;
     this.reach(index);
-    if (!this.on.choose(index)) return;
+    this.choose(index);
+  }
+
+  /** Whether that opened its box. */
+  choose(index) {
     clearTimeout(this.timer);
-    this.openAt(index);
-    if (event.detail === 0) this.box.querySelector("button")?.focus(); // by keyboard
+    this.pinned = this.on.choose(index);
+    if (this.pinned) this.openAt(index);
+    return this.pinned;
   }
 
   point(event) {
     const index = this.indexOf(event.target);
-    if (index < 0 || event.pointerType !== "mouse") return;
+    if (index < 0 || event.pointerType !== "mouse" || this.pinned) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       if (this.on.point(index)) this.openAt(index);
@@ -178,9 +199,7 @@ export class TokenText {
 
   leave() {
     clearTimeout(this.timer);
-    if (this.open !== null && !this.box.contains(document.activeElement)) {
-      this.timer = setTimeout(() => this.close(), CLOSE_AFTER);
-    }
+    if (this.open !== null && !this.pinned) this.timer = setTimeout(() => this.close(), CLOSE_AFTER);
   }
 
   openAt(index) {
@@ -202,13 +221,11 @@ export class TokenText {
   choice(index, one) {
     const bar = make("i");
     bar.style.width = `${100 * one.p}%`;
-    const button = make("button", {
-      type: "button", class: "choice", "data-id": one.id,
-      "aria-label": `go on with ${spoken(one)}, ${percent(one.p)}`,
-    },
-      make("span", { class: "name" }, ownName(one)),
+    const button = make("button", { type: "button", class: "choice", "data-id": one.id },
+      make("span", { class: "hidden" }, `go on with ${spoken(one)}, ${percent(one.p)}`),
+      make("span", { class: "name", "aria-hidden": "true" }, ownName(one)),
       make("span", { class: "bar", "aria-hidden": "true" }, bar),
-      make("span", { class: "p" }, percent(one.p)));
+      make("span", { class: "p", "aria-hidden": "true" }, percent(one.p)));
     if (one.id === this.tokens[index].id) button.setAttribute("aria-current", "true");
     button.addEventListener("click", () => {
       this.close();
@@ -219,7 +236,7 @@ export class TokenText {
 
   /** Below the token, or above it where there is more room; always within the text's width. */
   place(button) {
-    const paper = this.box.parentElement.getBoundingClientRect(), token = button.getBoundingClientRect();
+    const paper = this.box.parentElement.getBoundingClientRect(), token = placeOf(button);
     const { offsetWidth: width, offsetHeight: height } = this.box;
     const above = token.bottom + height + 8 > window.innerHeight && token.top - height - 8 > 0;
     const top = above ? token.top - height - 6 : token.bottom + 6;
@@ -246,6 +263,7 @@ export class TokenText {
     clearTimeout(this.timer);
     if (this.open === null) return;
     this.open = null;
+    this.pinned = false;
     this.box.hidden = true;
     this.on.closed();
   }

@@ -27,13 +27,14 @@ export const isNamed = (token) => token.text === null;
 
 const nameOf = (token) => (token.bytes ? `⟨${token.bytes}⟩` : "end of text");
 
-const visible = (text) => text.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll("\r", "␍");
+const visible = (text) => text.replaceAll("\n", "↵").replaceAll("\t", "⇥")
+  .replace(/\p{Cc}/gu, (sign) => `⟨${sign.codePointAt(0).toString(16).padStart(2, "0")}⟩`);
 
 /** A token in the running text: its blanks are blank. */
 export const inText = (token) => (isNamed(token) ? nameOf(token) : visible(token.text));
 
 /** A token by itself: its blanks are dots. */
-export const ownName = (token) => inText(token).replaceAll(" ", isNamed(token) ? " " : "·");
+export const ownName = (token) => (isNamed(token) ? nameOf(token) : visible(token.text).replaceAll(" ", "·"));
 
 /** A token as it is read aloud. */
 export function spoken(token) {
