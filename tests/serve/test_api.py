@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server_process import BYTES, CONTEXT, JSON, alone, events, save_small_model, served
 
-from tinygpt.serve import openai_schemas, schemas
+from tinygpt.serve import openai_schemas, playground, schemas
 
 LIMIT = 1 << 16
 
@@ -255,6 +255,9 @@ FIELDS = {
     "/v1/chat/completions": openai_schemas.ChatBody,
     "/tokenize": schemas.TokenizeBody,
     "/detokenize": schemas.DetokenizeBody,
+    "/playground/stream": schemas.GenerateBody,
+    "/playground/attention": playground.AttentionBody,
+    "/playground/pulls": playground.PullsBody,
 }
 
 

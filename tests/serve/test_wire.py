@@ -93,6 +93,20 @@ def test_a_body_of_50_megabytes(server):
         ErrorBody.model_validate(answer.json(), strict=True)
 
 
+@pytest.mark.parametrize("expect", [(), ("Expect: 100-continue",)])
+def test_a_body_too_large_of_a_client_that_reads_only_afterwards(server, expect):
+    body = b" " * 30_000_000
+    for _ in range(5):
+        with connected(server) as wire, wire.makefile("rb") as answer:
+            wire.sendall(request(b"", length(body), "Connection: close", *expect))
+            if not expect:
+                wire.sendall(body)
+            status, told = read_answer(answer)
+            assert status == 413
+            ErrorBody.model_validate_json(told, strict=True)
+            assert answer.read() == b""
+
+
 def test_a_body_in_chunks_without_a_length(model_and_server, server):
     chunks = (BODY[i : i + 7] for i in range(0, len(BODY), 7))
     answer = httpx.post(server.url + "/generate", content=chunks, headers=JSON, timeout=60)
