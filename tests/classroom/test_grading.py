@@ -75,18 +75,6 @@ def test_a_fault_of_ours_is_told_to_the_teacher(tmp_path, monkeypatch):
         main(["grade", "a03", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
 
 
-def test_a_process_that_cannot_be_started_is_not_the_submissions_fault(monkeypatch, tmp_path):
-    def full(*_, **__):
-        raise OSError(11, "Resource temporarily unavailable")
-
-    monkeypatch.setattr("tinygpt.classroom.process.subprocess.Popen", full)
-    (tmp_path / "ann.py").write_text(source.solution_text(A03, A03.constants(0)), "utf-8")
-    marker = Marker(A03, A03.constants(0), hidden=True)
-    (grade,) = grade_all(marker, [tmp_path / "ann.py"], jobs=1)
-    assert grade.our_fault and "the grader failed on it" in grade.problem
-    assert "Resource temporarily unavailable" in grade.problem
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="a file name of any bytes is Linux's")
 def test_half_a_character_in_a_message_does_not_stop_the_report(tmp_path):
     text = r"def softmax(x): raise ValueError('\ud800 \x1b[2J')"
@@ -96,3 +84,9 @@ def test_half_a_character_in_a_message_does_not_stop_the_report(tmp_path):
     write_reports(graded, tmp_path / "out")
     assert "raises ValueError: \ufffd \ufffd[2J" in graded["students"][0]["checks"][0]["reason"]
     assert (tmp_path / "out" / "students").is_dir()
+
+
+def test_an_error_that_refuses_to_be_told_is_told_all_the_same():
+    trick = "class W(Exception):\n  def __str__(self): raise W()\ndef softmax(x): raise W()"
+    marker = Marker(A03, A03.constants(0), hidden=False)
+    assert marker.mark_files({"a03.py": trick.encode()})[0].reason.endswith("the result (W)")
