@@ -124,7 +124,7 @@ def make(folder):
     (folder / "nothing").mkdir()
     (folder / "file.zip").write_text("")
     (folder / "old").mkdir()
-    (folder / "old" / "grades.json").write_text('{"assignment": "a05", "seed": 3}')
+    (folder / "old" / "grades.json").write_text('{"assignment": "a05", "seed": 3, "students": []}')
     (folder / "damaged").mkdir()
     (folder / "damaged" / "grades.json").write_text("{")
     main(["release", "a03", "--out", str(folder / "a03"), "--install", "tinygpt"])
@@ -162,6 +162,7 @@ MISTAKES = [
         "class has no submission 'eve'; the",
     ),
     (["grade", "a03", "class", "--out", "x", "--only", "jane"], "is it Doe_Jane_a03.py?"),
+    (["grade", "a03", "class", "--out", "x", "--timeout", "nan"], "more than 0 seconds"),
     (["grade", "a16", "class", "--out", "x"], "a16 has nothing to run: a person marks it"),
     (
         ["grade", "a03", "class", "--out", "x", "--assignments", "no_solution"],

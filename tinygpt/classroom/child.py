@@ -196,7 +196,10 @@ class Answers:
             says = {"finding": finding.sentence, "unwritten": unwritten, "late": late}
             wire.send(self.stdout, says, [])
         except Exception as cause:  # too large, or an object with tricks of its own
-            sentence = f"the check cannot use the result ({type(cause).__name__}: {cause})"
+            told = type(cause).__name__
+            with contextlib.suppress(Exception):  # its text may be a trick, too
+                told = f"{told}: {cause}"
+            sentence = f"the check cannot use the result ({told})"
             wire.send(self.stdout, {"finding": sentence[:300]}, [])
 
     # ---- what there is to answer

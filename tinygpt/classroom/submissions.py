@@ -66,7 +66,11 @@ def read_submission(path: Path, assignment: Assignment, constants: Constants) ->
     try:
         members = _members(path)
         inner = [name for name in members if name.lower().endswith(".zip")]
-        if len(inner) == 1 and not any(name.endswith((".py", ".ipynb")) for name in members):
+        if (
+            path.is_dir()
+            and len(inner) == 1
+            and not any(name.endswith((".py", ".ipynb")) for name in members)
+        ):
             members = _members(path / inner[0])
         for file in assignment.files:
             _take(handed, members, file, assignment, alone=list(members) == [path.name])
@@ -97,12 +101,16 @@ def _members(path: Path) -> Members:
 def _files(folder: Path) -> Iterator[Path]:
     """Every file below a folder, without links and without what Python, git and editors put there:
     `.venv` alone has thousands."""
-    for inside, folders, names in os.walk(folder):  # it follows no link
+    for inside, folders, names in os.walk(folder, onerror=_fail):  # it follows no link
         folders[:] = [name for name in folders if not name.startswith((".", "__"))]
         if "pyvenv.cfg" in names:
             folders[:] = []
         files = [Path(inside, name) for name in names]
         yield from (file for file in files if file.is_file() and not file.is_symlink())
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def _read(path: Path) -> bytes:
@@ -155,9 +163,9 @@ def _take(
     module = _named(seen, file)
     notebook = _named(seen, f"{stem}.ipynb")
     if module is None and notebook is None and file == assignment.files[0]:
-        rest = [
-            n for n in seen if n.endswith((".py", ".ipynb")) and "test" not in n.rpartition("/")[2]
-        ]
+        rest = [name for name in seen if name.endswith((".py", ".ipynb"))]
+        if len(rest) > 1:
+            rest = [name for name in rest if not re.search(r"(^|/)test_[^/]*$|_test\.py$", name)]
         if len(rest) == 1:
             module, notebook = (rest[0], None) if rest[0].endswith(".py") else (None, rest[0])
             if not alone:
@@ -165,7 +173,7 @@ def _take(
     data = members[module]() if module is not None else b""
     stubs = data.count(UNWRITTEN.encode())
     if notebook is not None and (module is None or stubs >= len(assignment.functions)):
-        handed.files[file] = to_module(members[notebook]()).encode()
+        handed.files[file] = to_module(members[notebook]()).encode("utf-8", "replace")
         handed.notebook = handed.notebook or file == assignment.files[0]
     elif module is None:
         there = ", ".join(seen[:6]) or "nothing"
@@ -176,12 +184,20 @@ def _take(
         handed.files[file] = data
         if notebook is not None:
             handed.notes.append(f"{module} was taken, and {notebook} beside it was not")
+    taken = notebook if handed.files.get(file) is not data else module
+    beside = [n for n in seen if taken and n != taken and _base(n) == _base(taken)]
+    if beside:
+        handed.notes.append(f"{taken} was taken; there is {', '.join(beside[:3])}, too")
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _named(names: list[str], file: str) -> str | None:
     """The name that is this file's; else one that a platform has put something before."""
     for name in names:
-        if name.rpartition("/")[2] == file:
+        if _base(name) == file:
             return name
     ending = [name for name in names if re.search(rf"[_\- ]{re.escape(file)}$", name)]
     return ending[0] if len(ending) == 1 else None
@@ -191,10 +207,11 @@ def _compare_constants(handed: Handed, assignment: Assignment, constants: Consta
     """A note for each constant of the class that has another value in the file."""
     text = handed.files[assignment.files[0]].decode("utf-8", "replace")
     for name, value in constants.items():
-        for found in re.findall(rf"^{name.upper()} = ([^#\n]*)", text, re.MULTILINE):
-            if _value(found.strip()) != value:
+        found = re.findall(rf"^{name.upper()} = ([^#\n]*)", text, re.MULTILINE)
+        for said in list(dict.fromkeys(word.strip()[:40] for word in found))[:3]:
+            if _value(said) != value:
                 handed.notes.append(
-                    f"{name.upper()} is {found.strip()} in the file and {value!r} in this class"
+                    f"{name.upper()} is {said} in the file and {value!r} in this class"
                 )
 
 
