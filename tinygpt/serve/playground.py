@@ -168,7 +168,9 @@ def playground_router(engine: Engine, model: GPT, tokenizer: Tokenizer, name: st
 
     @router.post("/playground/pulls")
     async def pulls(question: PullsQuestion) -> dict[str, Any]:
-        loss, norms = await engine.run(lambda: loss_pulls(model, question.ids, question.position))
+        loss, norms = await engine.run(
+            lambda: loss_pulls(model, question.ids, question.position)
+        )
         return {"loss": loss, "pulls": norms.tolist()}
 
     return router
