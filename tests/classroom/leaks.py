@@ -13,6 +13,10 @@ PUBLIC = {
     "grad[i] = (f(x + d) - f(x - d)) / 2e-5",
     'x = p["wte"][ids] + p["wpe"][: ids.shape[1]]',
     "result = np.full(len(logits), -np.inf)",
+    "e = np.exp(x - x.max(axis=-1, keepdims=True))",
+    "i = np.arange(float(np.prod(shape)))",
+    "e = np.exp(s - s.max(axis=-1, keepdims=True))",
+    "s = q @ k.swapaxes(-1, -2) / math.sqrt(D)",
     "for dtype in (np.float32, np.float64):",
     "many = rows > 1 and abs(loss - rows * right) < 1e-9 * rows",
     'expect(not many, "the loss is the sum over the rows and should be their mean", f,',
@@ -23,11 +27,16 @@ PUBLIC = {
 
 
 def secrets(assignment, constants):
-    """Every line between the solution's markers; of every hidden test the name, the lines and the
-    hint; without what students are given in the public tests, the handout and the parts."""
+    """Every line between the solution's markers; of every hidden test and of what it calls the
+    name, the lines and the hint; of every wrong solution the lines; without what students are given
+    in the public tests, the handout and the parts."""
     given = ["public_tests.py", "handout.md", *assignment.given]
     public = "\n".join((assignment.folder / name).read_text("utf-8") for name in given)
-    lines = [*_solution_lines(assignment, constants), *_hidden_lines(assignment)]
+    lines = [*_solution_lines(assignment, constants)]
+    lines += [
+        *_test_lines(assignment, "hidden_tests.py"),
+        *_test_lines(assignment, "wrong_solutions.py"),
+    ]
     lines += [task.hint for task in assignment.tasks if task.hidden]
     return [line for line in dict.fromkeys(lines) if line not in public and line not in PUBLIC]
 
@@ -41,11 +50,12 @@ def _solution_lines(assignment, constants):
             yield line
 
 
-def _hidden_lines(assignment):
-    text = (assignment.folder / "hidden_tests.py").read_text("utf-8")
+def _test_lines(assignment, name):
+    text = (assignment.folder / name).read_text("utf-8")
     for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef) and node.args.args[0].arg == "student":
-            yield node.name
+        if isinstance(node, ast.FunctionDef):
+            if [argument.arg for argument in node.args.args][:1] == ["student"]:
+                yield node.name
             lines = map(str.strip, text.splitlines()[node.lineno : node.end_lineno])
             yield from (line for line in lines if len(line) > LONG)
 

@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 
 from tinygpt.classroom import source
-from tinygpt.classroom.manifest import all_assignments, read_manifest
+from tinygpt.classroom.manifest import all_assignments, find_assignment, read_manifest
 from tinygpt.classroom.marking import Marker, functions_of
 from tinygpt.classroom.student import local
 
@@ -115,6 +115,21 @@ def test_the_solution_of_another_class_does_not_get_all_points(assignment):
     for seed, other in permutations(range(3), 2):
         wrong = [o.task.name for o in outcomes(assignment, seed, texts[other]) if not o.passed]
         assert wrong, f"seed {seed} takes the solution of seed {other}"
+
+
+@pytest.mark.parametrize("seed", range(18))
+@pytest.mark.parametrize("hair", ["1e-9", "-1e-9"])
+def test_who_rounds_in_another_way_keeps_the_same_tokens(hair, seed):
+    """A right filter whose threshold is a hair higher or lower; 18 seeds take every pair."""
+    assignment = find_assignment("a12")
+    text = source.solution_text(assignment, assignment.constants(seed))
+    moved = re.sub(r"^THRESHOLD = (\S+)", rf"THRESHOLD = \1 * (1 + {hair})", text, flags=re.M)
+    assert moved != text
+    filtered = [
+        task.name for task in assignment.tasks if task.function in ("keep_likely", "generate")
+    ]
+    told = [o.reason for o in outcomes(assignment, seed, moved, filtered) if not o.passed]
+    assert told == []
 
 
 @every_assignment

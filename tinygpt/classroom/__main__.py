@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tinygpt.classroom.manifest import Assignment
 
 NO_KERNEL = (
-    "this system's kernel does not hold submissions, as Linux does from 5.13 on; "
+    "this system does not hold submissions as Linux does, from 5.13 on, on x86-64 and ARM; "
     "lessons/TEACHING.md says what is withstood without it"
 )
 SUBMISSION = "a submission is a folder, a .zip, a .py or an .ipynb"
@@ -105,7 +105,7 @@ def _export(args: "Namespace") -> int:
 
 def _grade(args: "Namespace") -> int:
     from tinygpt.classroom.grading import class_of, grade_all, names_of
-    from tinygpt.classroom.kernel import landlock_version
+    from tinygpt.classroom.kernel import holds
     from tinygpt.classroom.marking import Marker
     from tinygpt.classroom.reports import earlier_report, replaced, report_folder, write_reports
     from tinygpt.classroom.submissions import find_submissions, passed_over
@@ -129,7 +129,7 @@ def _grade(args: "Namespace") -> int:
     marker = Marker(assignment, assignment.constants(args.seed), hidden=True)
     report_folder(args.out, args.submissions)  # now, and not after an hour of grading
     jobs = args.jobs if args.jobs is not None else min(len(paths), os.cpu_count() or 1)
-    if not landlock_version():
+    if not holds():
         sys.stderr.write(f"note: {NO_KERNEL}\n")
     line = ProgressLine(len(paths), assignment.points)
     with warnings.catch_warnings():

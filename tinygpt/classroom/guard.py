@@ -2,7 +2,8 @@
 
 Python tells such a hook of every file that is opened, by `open` or inside NumPy, of every program,
 connection, foreign function and signal (PEP 578). It is no sandbox: whoever writes into memory goes
-round it. On Linux the kernel stands behind it (`kernel.py`).
+round it, and before Python 3.14 it is not told of the private function with which `subprocess`
+starts programs (GH-115322). On Linux the kernel stands behind it (`kernel.py`).
 """
 
 import os
@@ -15,6 +16,7 @@ REFUSED = {  # the beginning of an event's name, and what is said
     "os.": "files, folders and other processes cannot be touched here",
     "shutil.": "files and folders cannot be touched here",
     "subprocess.": "no other program can be started here",
+    "_posixsubprocess.": "no other program can be started here",
     "pty.": "no other program can be started here",
     "socket.": "there is no network here",
     "ctypes.": "foreign functions cannot be called here",

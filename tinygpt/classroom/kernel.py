@@ -2,9 +2,11 @@
 
 Landlock (5.13, 2021) closes the files outside a few folders, seccomp the calls that start programs,
 open connections or touch other processes. Both hold for what is started afterwards, and nothing
-can take them away again. Elsewhere, and in a container that forbids them, this does nothing.
+can take them away again. Elsewhere, and in a container that forbids them, this does nothing;
+`holds` says whether it does.
 
-Sources: the kernel's userspace-api/landlock.rst and seccomp_filter.rst.
+Sources: the kernel's userspace-api/landlock.rst and seccomp_filter.rst; the numbers of the calls
+are those of its headers, asm/unistd_64.h for x86-64 and asm-generic/unistd.h for ARM.
 """
 
 import ctypes
@@ -23,22 +25,24 @@ TCP_FROM, SIGNALS_FROM = 4, 6
 NO_NEW_PRIVILEGES, SECCOMP, FILTER = 38, 22, 2  # prctl
 PARENT_DEATH_SIGNAL, SIGKILL = 1, 9
 
-# What a submission cannot ask the kernel for. clone makes threads, too: it has a rule of its own.
+# What a submission cannot ask the kernel for; of the first three some uses are let through.
 CALLS = {
     "x86_64": (
         0xC000003E,
-        {"clone": 56, "clone3": 435},
+        {"clone": 56, "prlimit64": 302, "clone3": 435},
         {
             "socket": 41, "fork": 57, "vfork": 58, "execve": 59, "kill": 62, "ptrace": 101,
-            "setsid": 112, "tkill": 200, "process_vm_readv": 310, "process_vm_writev": 311,
+            "setsid": 112, "rt_sigqueueinfo": 129, "tkill": 200, "tgkill": 234,
+            "rt_tgsigqueueinfo": 297, "process_vm_readv": 310, "process_vm_writev": 311,
             "execveat": 322, "pidfd_send_signal": 424, "io_uring_setup": 425,
         },
     ),
     "aarch64": (
         0xC00000B7,
-        {"clone": 220, "clone3": 435},
+        {"clone": 220, "prlimit64": 261, "clone3": 435},
         {
-            "ptrace": 117, "kill": 129, "tkill": 130, "setsid": 157, "socket": 198, "execve": 221,
+            "ptrace": 117, "kill": 129, "tkill": 130, "tgkill": 131, "rt_sigqueueinfo": 138,
+            "setsid": 157, "socket": 198, "execve": 221, "rt_tgsigqueueinfo": 240,
             "process_vm_readv": 270, "process_vm_writev": 271, "execveat": 281,
             "pidfd_send_signal": 424, "io_uring_setup": 425,
         },
@@ -57,6 +61,16 @@ def refuse_the_rest(roots: Iterable[str]) -> None:
     libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     _close_files(libc, [*roots, *SYSTEM, f"{sys.base_prefix}/lib"])  # there conda has its MKL
     _close_calls(libc)
+
+
+def holds() -> bool:
+    """Whether this system's kernel holds submissions: it has Landlock, and we know its calls."""
+    return landlock_version() > 0 and _machine() in CALLS
+
+
+def _machine() -> str:
+    """The processor that this program runs as; a 32-bit Python has calls of other numbers."""
+    return os.uname().machine if sys.maxsize > 2**32 else ""
 
 
 def landlock_version() -> int:
@@ -89,9 +103,10 @@ NUMBER, MACHINE, FIRST_ARGUMENT = 0, 4, 16  # where they stand in what the filte
 ALLOW, REFUSE, NO_SUCH_CALL = 0x7FFF0000, 0x00050001, 0x00050026  # EPERM; ENOSYS
 OTHER_NUMBERS = 0x40000000  # of x86's third set of calls
 NEW_THREAD = 0x10000  # in the first argument of clone
+OWN_PROCESS = 0  # the first argument of prlimit64: whose limits
 
 
-def filter_program(machine: int, clones: dict[str, int], refused: Iterable[int]) -> bytes:
+def filter_program(machine: int, looked_at: dict[str, int], refused: Iterable[int]) -> bytes:
     """The filter: each step is (what, number, steps to skip if so, if not)."""
     steps = [
         (LOAD, MACHINE, 0, 0),
@@ -100,27 +115,31 @@ def filter_program(machine: int, clones: dict[str, int], refused: Iterable[int])
         (LOAD, NUMBER, 0, 0),
         (AT_LEAST, OTHER_NUMBERS, 0, 1),
         (RETURN, REFUSE, 0, 0),
-        (EQUAL, clones["clone3"], 0, 1),
+        (EQUAL, looked_at["clone3"], 0, 1),
         (RETURN, NO_SUCH_CALL, 0, 0),  # its arguments cannot be seen; glibc then takes clone
     ]
     for number in refused:
         steps += [(EQUAL, number, 0, 1), (RETURN, REFUSE, 0, 0)]
-    steps += [
-        (EQUAL, clones["clone"], 1, 0),
-        (RETURN, ALLOW, 0, 0),
-        (LOAD, FIRST_ARGUMENT, 0, 0),
-        (ANY_BIT, NEW_THREAD, 1, 0),
-        (RETURN, REFUSE, 0, 0),
-        (RETURN, ALLOW, 0, 0),
-    ]
+    for number, test, argument in (
+        (looked_at["clone"], ANY_BIT, NEW_THREAD),
+        (looked_at["prlimit64"], EQUAL, OWN_PROCESS),
+    ):
+        steps += [
+            (EQUAL, number, 0, 4),
+            (LOAD, FIRST_ARGUMENT, 0, 0),
+            (test, argument, 1, 0),
+            (RETURN, REFUSE, 0, 0),
+            (RETURN, ALLOW, 0, 0),
+        ]
+    steps.append((RETURN, ALLOW, 0, 0))
     return b"".join(struct.pack("=HBBI", what, yes, no, k) for what, k, yes, no in steps)
 
 
 def _close_calls(libc: ctypes.CDLL) -> None:
-    if os.uname().machine not in CALLS:
+    if _machine() not in CALLS:
         return
-    machine, clones, refused = CALLS[os.uname().machine]
-    steps = ctypes.create_string_buffer(filter_program(machine, clones, refused.values()))
+    machine, looked_at, refused = CALLS[_machine()]
+    steps = ctypes.create_string_buffer(filter_program(machine, looked_at, refused.values()))
     count = (len(steps) - 1) // 8
     program = struct.pack("@HxxxxxxQ", count, ctypes.addressof(steps))
     libc.prctl(SECCOMP, FILTER, program, 0, 0)
