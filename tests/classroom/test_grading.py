@@ -33,7 +33,7 @@ def test_one_of_two_students_with_a_name_is_graded_again(tmp_path, capsys):
     (handed_in / "ben.rar").touch()
     command = ["grade", "a03", str(handed_in), "--out", str(out)]
     assert main(command) == 0
-    assert "not graded: ben.rar" in capsys.readouterr().err
+    assert "an .ipynb: ben.rar" in capsys.readouterr().err
     before = points(out)
     assert before == {"ann": 30, "ann.zip": 0}
     assert main([*command, "--only", "ann.zip"]) == 0
