@@ -104,8 +104,8 @@ class Service:
 
         Raises ConfigError and VocabularyError.
         """
-        stop = settings.pop("stop", None) or ()
         given = {name: value for name, value in settings.items() if value is not None}
+        stop = given.pop("stop", ())
         sampling = SamplingConfig(**given, stop=(stop,) if isinstance(stop, str) else tuple(stop))
         seed = fresh_seed() if seed is None else seed % 2**64  # a negative one is a seed too
         return [
