@@ -120,12 +120,14 @@ def _prompts(body: CompletionBody) -> list[Any]:
 
 
 def _new_tokens(service: Service, body: CompletionBody, prompts: Sequence[list[int]]) -> int:
-    """How many tokens to draw. Raises ApiError where they do not fit into the context."""
+    """How many tokens to draw. Raises ApiError where they do not fit into the context, or are
+    more than this server draws."""
     longest = max(map(len, prompts))
     if body.max_tokens is None:
         service.check_context(longest, 1, param="prompt")
-        return min(DEFAULT_TOKENS, service.context - longest)
+        return min(DEFAULT_TOKENS, service.context - longest, service.settings.max_new_tokens)
     service.check_context(longest, body.max_tokens, param="max_tokens")
+    service.check_length(body.max_tokens, param="max_tokens")
     return body.max_tokens
 
 
