@@ -124,12 +124,14 @@ def playground_router(service: Service) -> APIRouter:
                 f"{config.n_head - 1}"
             )
 
-        def weights() -> list[list[float]]:
-            maps = attention_maps(model, body.ids, body.layer)
-            rounded: list[list[float]] = maps[body.head].astype(np.float64).round(4).tolist()
-            return rounded
+        def weights() -> str:
+            head = attention_maps(model, body.ids, body.layer)[body.head]
+            # row by row: a million numbers in one call would hold up every other thread
+            rows = (json.dumps(row.tolist()) for row in head.astype(np.float64).round(4))
+            return f'{{"weights":[{",".join(rows)}]}}'
 
-        return json_response({"weights": await computed(service, weights, request.receive)})
+        text = await computed(service, weights, request.receive)
+        return Response(text, media_type="application/json")
 
     @router.post("/playground/pulls")
     async def pulls(body: PullsBody, request: Request) -> Response:
