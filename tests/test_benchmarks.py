@@ -109,6 +109,7 @@ def test_the_pages_show_what_was_measured(bench):
     assert between("README.md", "suite") == "\n".join(bench("report").bar(suite)) + "\n"
     table = (results / "techniques.md").read_text(encoding="utf-8")
     assert between("lessons/guide/speed.md", "techniques") == table
+    assert between("README.md", "serving") == (results / "serving.md").read_text(encoding="utf-8")
 
 
 def test_plain_numpy_computes_the_same_gradients_as_tinygpt(bench):

@@ -33,9 +33,10 @@ ROWS = [
     "sampling decoding speculative generation",
     "evaluation choices speed inspection",
     "lesson_checks",
+    "commands",
     "classroom",
     "serve",
-    "commands progress plot presets run_settings run_state fine_tuning training run_start explain "
+    "progress plot presets run_settings run_state fine_tuning training run_start explain "
     "proofs display interactive regression train generate_flags generate evaluate tokenize prove "
     "bench_report bench data.__main__ checkpoint.__main__ convert.__main__ "
     "classroom.__main__ serve.__main__",

@@ -6,6 +6,7 @@ all speak from this one table.
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from tinygpt.errors import ConfigError
@@ -263,7 +264,7 @@ class SamplingConfig:
         )
         _require("" not in self.stop, "a stop string is empty; give at least one character")
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Is a temperature above 0 all that shapes the distribution?"""
         penalties = (self.presence_penalty, self.frequency_penalty, self.repetition_penalty)

@@ -81,9 +81,15 @@ class Sample:
         self._block_size, self._hop = config.block_size, _checked_hop(sampling, config.block_size)
         self._stop_ids = frozenset(stop_ids)
 
+    @property
+    def window_length(self) -> int:
+        """How many of the known ids the next token is computed from: the last ones."""
+        n = len(self.known)
+        return n - window_start(n, self._block_size, self._hop)
+
     def window(self) -> list[int]:
         """The known ids that the next token is computed from."""
-        return self.known[window_start(len(self.known), self._block_size, self._hop) :]
+        return self.known[-self.window_length :]
 
     def probs(self, logits: Array, ahead: Sequence[int] = ()) -> Array:
         """The distribution (V,) that the next token is drawn from, or were `ahead` said first."""
@@ -184,15 +190,18 @@ class Batch(Generic[AnySample]):
         if not self.samples:
             return
         kv = self._kv.rows(0, len(self.samples))
-        windows = [sample.window() for sample in self.samples]
         # a row that lacks more than the last id has a new text, or its window has moved on
-        unread = [i for i, window in enumerate(windows) if kv.lengths[i] != len(window) - 1]
-        rows = [_read(self._model, windows[i], kv.rows(i, i + 1)) for i in unread]
-        if len(unread) < len(windows):
+        lacking = [sample.window_length for sample in self.samples] - kv.lengths
+        unread = np.flatnonzero(lacking != 1).tolist()
+        just_read = [
+            _read(self._model, self.samples[i].window(), kv.rows(i, i + 1)) for i in unread
+        ]
+        if len(unread) == len(self.samples):
+            rows = np.stack(just_read)  # (B, V)
+        else:
             kv.lengths[unread] -= 1  # to keep step with the others, their last ids are read again
-            last_ids = np.array([window[-1:] for window in windows])  # (B, 1)
-            logits = next_logits(self._model, last_ids, kv)  # (B, 1, V)
-            rows = list(logits[:, 0])
+            last_ids = np.array([[sample.known[-1]] for sample in self.samples])  # (B, 1)
+            rows = next_logits(self._model, last_ids, kv)[:, 0]
         for sample, row, token in zip(self.samples, rows, _draw(self.samples, rows), strict=True):
             if sample.finish_reason is None and sample.add(token, row):
                 yield sample
@@ -208,11 +217,11 @@ class Batch(Generic[AnySample]):
                     self._kv.copy_row(len(self.samples), i)
 
 
-def _draw(samples: Sequence[Sample], rows: Sequence[Array]) -> list[int]:
-    """The next token of every sample, given its row of logits (V,)."""
+def _draw(samples: Sequence[Sample], rows: Array) -> list[int]:
+    """The next token of every sample, given its row of logits (B, V)."""
     if len(samples) > 1 and all(sample.sampling.is_plain for sample in samples):
         temperatures = [sample.sampling.temperature for sample in samples]
-        return draw_rows(np.stack(rows), temperatures, [sample.rng.random() for sample in samples])
+        return draw_rows(rows, temperatures, [sample.rng.random() for sample in samples])
     return [
         draw(sample.probs(row), sample.rng.random())
         for sample, row in zip(samples, rows, strict=True)

@@ -42,7 +42,7 @@ for y, one in enumerate(lines):
 axes.set_yticks(range(len(lines)), [f"client {y + 1}" for y in range(len(lines))])
 axes.invert_yaxis()
 titles(axes, "Two texts are drawn at once; who comes later waits for a place",
-       "ms since the first client asked; grey: waiting for the first token, blue: tokens")  # fmt: skip
+       "ms since the first client asked; grey: waits for its first token, blue: more text")  # fmt: skip
 picture(figure, "two clients are served at once; each of the others begins when a place is free")
 
 # %% [markdown]

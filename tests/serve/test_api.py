@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server_process import BYTES, CONTEXT, JSON, alone, events, save_small_model, served
 
-from tinygpt.serve import openai_schemas, schemas
+from tinygpt.serve import openai_schemas, playground, schemas
 
 LIMIT = 1 << 16
 
@@ -71,6 +71,15 @@ def test_null_is_the_same_as_nothing(server):
     assert both[0] == both[1]
 
 
+def test_2_0_is_2(server):
+    some = {"prompt": [79, 110], "seed": 4, "max_new_tokens": 9, "temperature": 1, "top_k": 50}
+    other = {"prompt": [79.0, 110], "seed": 4.0, "max_new_tokens": 9.0, "temperature": 1.0}
+    both = [server.post("/generate", body).json() for body in (some, other | {"top_k": 5e1})]
+    assert both[0] == both[1] and both[0]["token_count"] == 9
+    batch = {"prompt": [[79.0], [110]], "max_tokens": 2.0}
+    assert server.post("/v1/completions", batch).status_code == 200
+
+
 def test_a_text_may_outgrow_the_context(server, model):
     settings = {"max_new_tokens": 2 * CONTEXT, "eos_id": -1}
     told = server.post("/generate", {"prompt": "Once", "seed": 1, **settings}).json()
@@ -108,6 +117,12 @@ def test_tokens_and_back(server):
     assert server.post("/detokenize", {"tokens": told["tokens"]}).json() == {"prompt": text}
     assert refusal(server.post("/detokenize", {"tokens": [257]})).param == "tokens"
     assert server.post("/tokenize", {"prompt": ""}).json()["tokens"] == []
+
+
+def test_which_tokenizer_it_is(server):
+    told = server.get("/tokenizer_info").json()
+    assert (told["name"], told["vocab_size"], told["eot_id"]) == ("bytes", 257, 256)
+    assert told["eos_token"] == "<|endoftext|>"
 
 
 def test_health_and_head_and_other_methods(server):
@@ -240,6 +255,9 @@ FIELDS = {
     "/v1/chat/completions": openai_schemas.ChatBody,
     "/tokenize": schemas.TokenizeBody,
     "/detokenize": schemas.DetokenizeBody,
+    "/playground/stream": schemas.GenerateBody,
+    "/playground/attention": playground.AttentionBody,
+    "/playground/pulls": playground.PullsBody,
 }
 
 

@@ -5,6 +5,9 @@ chunks of a streamed completion, and the first log-probability of an echoed prom
 are made by a client that does not validate.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
 import openai
 import pytest
 from server_process import CONTEXT, alone, save_small_model, served
@@ -257,6 +260,19 @@ def test_logprobs_of_a_chat(client, model):
         assert [top.logprob for top in one.top_logprobs] == pytest.approx([v for _, v in p.best])
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_logprobs_of_an_answer_that_ends_at_once(lenient, model, stream):
+    seed = next(
+        s for s in range(2000) if not alone(model, None, s, max_new_tokens=1, temperature=1).ids
+    )
+    told = lenient.completions.create(
+        model="small", prompt=None, seed=seed, max_tokens=5, logprobs=1, stream=stream
+    )
+    last = list(told)[-1] if stream else told
+    assert last.choices[0].finish_reason == "stop" and last.choices[0].text == ""
+    assert last.choices[0].logprobs.tokens == []
+
+
 @pytest.mark.parametrize("include_usage", [True, False])
 def test_a_streamed_chat(client, model, include_usage):
     chunks = list(
@@ -360,6 +376,53 @@ def test_another_path(client):
     with pytest.raises(openai.NotFoundError) as refused:
         client.embeddings.create(model="small", input="Once")
     assert refused.value.code == "not_found"
+
+
+def test_another_method_and_a_body_too_large(client):
+    with pytest.raises(openai.APIStatusError) as refused:
+        client.models.delete("small")
+    assert (refused.value.status_code, refused.value.code) == (405, "method_not_allowed")
+    with pytest.raises(openai.APIStatusError) as refused:
+        client.completions.create(model="small", prompt="x" * 2**20)
+    assert (refused.value.status_code, refused.value.code) == (413, "body_too_large")
+
+
+def test_a_full_queue_and_a_server_that_stops(tmp_path):
+    save_small_model(tmp_path / "small.h5")
+    # one text after the other, for seconds
+    flags = ("--batch-size", "1", "--queue-size", "127", "--grace-seconds", "0")
+    with (
+        served(tmp_path / "small.h5", *flags, "--api-key", "secret") as server,
+        make_client(server) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        many = {"model": "small", "messages": said("Once"), "n": 100}
+        stream = client.chat.completions.create(**many, stream=True)
+        with pytest.raises(openai.RateLimitError) as refused:
+            client.chat.completions.create(**many)
+        assert refused.value.code == "rate_limit_exceeded"
+        assert int(refused.value.response.headers["retry-after"]) >= 1
+        waiting = pool.submit(client.chat.completions.create, **{**many, "n": 20})
+        key = {"headers": {"X-API-Key": "secret"}}
+        server.until(  # the third is this question itself
+            lambda: "\ntinygpt_requests_in_flight 3.0" in server.get("/metrics", **key).text
+        )
+        server.process.terminate()
+        with pytest.raises(openai.APIError) as ended:
+            list(stream)
+        assert ended.value.code == "server_closing"
+        with pytest.raises(openai.InternalServerError) as refused:
+            waiting.result()
+        assert (refused.value.status_code, refused.value.code) == (503, "server_closing")
+    with make_client(server) as client, pytest.raises(openai.APIConnectionError):
+        client.models.list()
+
+
+def test_a_client_that_waits_too_short_a_time(client):
+    with pytest.raises(openai.APITimeoutError):
+        client.chat.completions.create(
+            model="small", messages=said("Once"), n=128, timeout=httpx.Timeout(60, read=0.01)
+        )
 
 
 def test_a_wrong_key(model_and_server):

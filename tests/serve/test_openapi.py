@@ -12,6 +12,7 @@ ASKED = {  # a request that is answered, and the model of its answer
     ("post", "/generate"): ({"prompt": "a", "logprobs": 1}, schemas.Generated),
     ("post", "/tokenize"): ({"prompt": "a"}, schemas.Tokenized),
     ("post", "/detokenize"): ({"tokens": [97]}, schemas.Detokenized),
+    ("get", "/tokenizer_info"): (None, schemas.TokenizerInfo),
     ("get", "/health"): (None, schemas.Health),
     ("get", "/ready"): (None, schemas.Health),
     ("get", "/metrics"): (None, None),

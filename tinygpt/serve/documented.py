@@ -22,7 +22,12 @@ _DESCRIPTION = """A small GPT of one's own, behind OpenAI's protocol.
 Responses = dict[int | str, dict[str, Any]]
 _EVENTS = {
     "description": "The answer, or with `stream` its events",
-    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    # no type: some tools hold it against every event, others against all of them as one text
+    "content": {
+        "text/event-stream": {
+            "schema": {"description": "Each event's data is a JSON object; the last is [DONE]"}
+        }
+    },
 }
 
 

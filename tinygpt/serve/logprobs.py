@@ -22,8 +22,8 @@ def shown_tokens(sample: Generation, tokens: int, chars: int) -> int:
     ends = sample.ends[:tokens]
     if sample.finish_reason is None:
         return sum(end <= chars for end in ends)
-    starts = [0, *ends[:-1]]
-    return sum(start < chars or end <= chars for start, end in zip(starts, ends, strict=True))
+    starts = [0, *ends]
+    return sum(start < chars or end <= chars for start, end in zip(starts, ends, strict=False))
 
 
 def token_text(tokenizer: Tokenizer, id: int) -> str:

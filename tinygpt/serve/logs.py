@@ -32,10 +32,10 @@ class JsonLines(logging.Formatter):
 
 
 def start_logs(level: str) -> None:
-    """Send everything that this server and uvicorn log to stderr, from this level on."""
+    """Send everything that this server and what it runs on log to stderr, from this level on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in ("tinygpt", "uvicorn"):
+    for name in ("tinygpt", "uvicorn", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.propagate = False

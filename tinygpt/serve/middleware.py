@@ -3,6 +3,8 @@
 Plain ASGI: Starlette's own kind of middleware would hide from endpoints that a client has gone.
 """
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -129,6 +131,8 @@ class KeyCheck:
 class BodyLimit:
     """Reads a request's body before its endpoint runs, and refuses a larger one than `most`."""
 
+    LINGER = 2.0  # seconds that the rest of a refused body is read, and thrown away
+
     def __init__(self, app: ASGIApp, most: int) -> None:
         self.app, self.most = app, most
 
@@ -151,7 +155,7 @@ class BodyLimit:
                 "less at a time",
                 code="body_too_large",
             )
-            await _refuse(error, scope, receive, send)
+            await self._refuse_while_it_sends(error, scope, receive, send)
             return
         unread = True
 
@@ -163,3 +167,22 @@ class BodyLimit:
             return await receive()
 
         await self.app(scope, replay, send)
+
+    async def _refuse_while_it_sends(
+        self, error: ApiError, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Refuse, then read on for a while, and only then close: a connection that is closed with
+        something unread is reset, and many a client then never sees the answer."""
+
+        async def send_and_keep_open(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message["more_body"] = True
+            await send(message)
+
+        await _refuse(error, scope, receive, send_and_keep_open)
+        if _header(scope, b"expect") is None:  # such a client waits, and reading would invite it
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.LINGER):
+                    while (await receive()).get("more_body", False):
+                        pass
+        await send({"type": "http.response.body"})

@@ -1,4 +1,5 @@
-"""The server's own endpoints: /generate, /tokenize, /detokenize, /health, /ready, /metrics."""
+"""The server's own endpoints: /generate, /tokenize, /detokenize, /tokenizer_info, /health, /ready,
+/metrics."""
 
 import json
 from collections.abc import AsyncIterator
@@ -24,8 +25,10 @@ from tinygpt.serve.schemas import (
     Health,
     TokenizeBody,
     Tokenized,
+    TokenizerInfo,
 )
 from tinygpt.serve.service import Service
+from tinygpt.tokenizers.protocol import END_OF_TEXT
 
 
 def native_router(service: Service) -> APIRouter:
@@ -77,6 +80,20 @@ def native_router(service: Service) -> APIRouter:
             return json_response({"prompt": service.tokenizer.decode(body.tokens)})
         except VocabularyError as error:
             raise ApiError(400, str(error), code="invalid_value", param="tokens") from None
+
+    @router.get("/tokenizer_info", responses=answers(TokenizerInfo, body=False))
+    async def tokenizer_info() -> Response:
+        """Which tokenizer the model reads with."""
+        tokenizer = service.tokenizer
+        return json_response(
+            {
+                "name": tokenizer.name,
+                "vocab_size": tokenizer.vocab_size,
+                "eos_token": None if tokenizer.eot_id is None else END_OF_TEXT,
+                "bos_token": None,
+                "eot_id": tokenizer.eot_id,
+            }
+        )
 
     @router.get("/health", responses=answers(Health, key=False, body=False))
     async def health() -> Response:

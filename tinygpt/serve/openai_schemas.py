@@ -41,7 +41,7 @@ class _Sampling(Body):
         None, ge=1, le=MOST_CHOICES, description=f"a whole number from 1 to {MOST_CHOICES}"
     )
     stop: Stop = Field(None, description=STOP)
-    seed: int | None = Field(None, ge=-(2**63), lt=2**63, description="a whole number of 64 bits")
+    seed: int | None = Field(None, description="a whole number")
     presence_penalty: float | None = Field(
         None, ge=-2, le=2, description="a number from -2 to 2 (0 is off)"
     )

@@ -28,6 +28,19 @@ class Part(BaseModel):
     model_config = _STRICT
 
 
+def whole(value: Any, depth: int = 2) -> Any:
+    """JSON has one kind of number: 2.0 is 2, by itself and in a list of lists of ids.
+
+    >>> whole(2.0), whole(0.5), whole([[1.0, 2]])
+    (2, 0.5, [[1, 2]])
+    """
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list) and depth:
+        return [whole(one, depth - 1) for one in value]
+    return value
+
+
 class Body(BaseModel):
     """A request's body. Raises ApiError with one sentence about the first thing that is wrong."""
 
@@ -36,8 +49,11 @@ class Body(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _refuse_in_words(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        read = data
+        if isinstance(data, dict):
+            read = {name: whole(value) for name, value in data.items()}
         try:
-            return handler(data)
+            return handler(read)
         except ValidationError as error:
             raise refusal(cls, data, error) from None
 
@@ -78,7 +94,7 @@ class GenerateBody(Body):
         None, ge=-100, le=100, description="a number from -100 to 100 (0 is off, the default)"
     )
     seed: int | None = Field(
-        None, ge=0, lt=2**63, description="a whole number from 0: the same seed, the same text"
+        None, ge=0, description="a whole number from 0: the same seed, the same text"
     )
     stop: Stop = Field(None, description=STOP)
     eos_id: int | None = Field(
@@ -140,6 +156,17 @@ class Detokenized(BaseModel):
     """The text, under the name that /tokenize takes it by."""
 
     prompt: str
+
+
+class TokenizerInfo(BaseModel):
+    """What an evaluation harness asks before it sends token ids. `eos_token` is how the end of a
+    text is written in a list of tokens; in a prompt it is plain characters: `eot_id` is the id."""
+
+    name: str
+    vocab_size: int
+    eos_token: str | None
+    bos_token: None
+    eot_id: int | None
 
 
 class Health(BaseModel):
