@@ -272,7 +272,7 @@ class Engine:
                 place = self._queue.popleft()
                 self._places.append(place)
                 self._batch.join(place.sample)
-                unread += len(place.sample.window())
+                unread += place.sample.window_length
 
     def _report(self) -> None:
         """Tell the jobs how far their samples have come, in one call for all."""
