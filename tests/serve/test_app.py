@@ -1,13 +1,15 @@
 """What only an app in this process shows: failures that nobody foresaw, and a chat's end."""
 
 import asyncio
+import json
 import logging
+import threading
 
 import httpx
 import pytest
 from server_process import BYTES, alone, small_model
 
-from tinygpt.serve import chat
+from tinygpt.serve import chat, completions, playground
 from tinygpt.serve.app import create_app
 from tinygpt.serve.settings import read_settings
 
@@ -91,3 +93,57 @@ def test_a_model_whose_training_diverged_is_said_so():
     assert answer.status_code == 500
     error = answer.json()["error"]
     assert error["code"] == "model_error" and "diverged" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/completions", {"prompt": [[97], [98]], "echo": True, "logprobs": 0}),
+        ("/playground/stream", {"prompt": "abc"}),
+        ("/playground/attention", {"ids": [97, 98], "layer": 0, "head": 0}),
+        ("/playground/pulls", {"ids": [97, 98], "position": 1}),
+    ],
+)
+def test_nothing_is_computed_for_a_client_that_has_gone(monkeypatch, path, body):
+    looked = []
+    for module, name in (
+        (completions, "expectations"), (playground, "expectations"),
+        (playground, "attention_maps"), (playground, "loss_pulls"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, lambda *_: looked.append(path))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        begun.set()
+        assert go_on.wait(30)
+
+    async def ask():
+        app = create_app(read_settings(), small_model(), BYTES, "small")
+        engine, statuses = app.state.engine, []
+        messages = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
+
+        async def receive():
+            if messages:
+                return messages.pop()
+            while engine.waiting == 0:
+                await asyncio.sleep(0)
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            statuses.append(message.get("status"))
+
+        scope = {
+            "type": "http", "method": "POST", "path": path, "raw_path": path.encode(),
+            "query_string": b"", "headers": [(b"content-type", b"application/json")],
+        }  # fmt: skip
+        async with app.router.lifespan_context(app):
+            holding = asyncio.create_task(engine.run(hold))
+            await asyncio.to_thread(begun.wait, 30)
+            await asyncio.wait_for(app(scope, receive, send), 30)  # ends while the engine is held
+            go_on.set()
+            await holding
+            await engine.run(lambda: None)  # whatever waited has had its turn
+        return statuses[0]
+
+    assert asyncio.run(ask()) == 499
+    assert looked == []

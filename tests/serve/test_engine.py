@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+import numpy as np
 import pytest
 from decoding_oracle import random_model
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tinygpt.config import SamplingConfig
 from tinygpt.errors import TinyGPTError
 from tinygpt.generation import Generation
+from tinygpt.serve import engine as engine_module
 from tinygpt.serve.engine import Engine, Progress, QueueFull, ServerClosing
 from tinygpt.tokenizers import CharTokenizer
 
@@ -62,13 +64,29 @@ class Held:
         return task
 
 
+KINDS = [  # of settings: plain ones are drawn together, others beside them row by row
+    {},
+    {"temperature": 0.0},
+    {"top_k": 3, "top_p": 0.8, "min_p": 0.05},
+    {"repetition_penalty": 1.3, "presence_penalty": 0.4, "frequency_penalty": -0.2},
+    {"stop": ("ab", "d"), "logprobs": 2},
+]
 REQUESTS = st.lists(
     st.tuples(
-        st.text("abcdefghi", min_size=1, max_size=12), st.integers(1, 20), st.integers(0, 99)
+        st.text("abcdefghi", min_size=1, max_size=12),
+        st.integers(1, 20),
+        st.integers(0, 99),
+        st.sampled_from(KINDS),
     ),
     min_size=1,
     max_size=7,
 )
+
+
+def learnt(one):
+    """What a client can learn of a sample that has ended, and every log-probability."""
+    logprobs = [[p.chosen, *(value for _, value in p.best)] for p in one.logprobs]
+    return (one.text, one.ids, one.ends, one.finish_reason), np.ravel(logprobs)
 
 
 @settings(max_examples=30)
@@ -77,18 +95,24 @@ def test_every_text_is_what_it_would_be_alone_whenever_it_joins(requests, batch_
     pauses = [data.draw(st.integers(0, 3)) for _ in requests]
 
     async def use(engine):
-        async def ask(prompt, n, seed, pause):
+        async def ask(prompt, n, seed, kind, pause):
             for _ in range(pause):  # others are some tokens ahead
                 await engine.run(lambda: None)
-            job = engine.submit([sample(prompt, n, seed=seed)])
+            job = engine.submit([sample(prompt, n, seed=seed, **kind)])
             await finished(job)
-            return job.samples[0].text
+            return job.samples[0]
 
         asked = [ask(*request, pause) for request, pause in zip(requests, pauses, strict=True)]
         return await asyncio.gather(*asked)
 
-    texts = with_engine(use, batch_size=batch_size)
-    assert texts == [alone(prompt, n, seed=seed) for prompt, n, seed in requests]
+    for one, (prompt, n, seed, kind) in zip(
+        with_engine(use, batch_size=batch_size), requests, strict=True
+    ):
+        own = sample(prompt, n, seed=seed, **kind)
+        assert "".join(own) == own.text
+        (said, logprobs), (own_said, own_logprobs) = learnt(one), learnt(own)
+        assert said == own_said
+        assert logprobs == pytest.approx(own_logprobs, abs=1e-9)
 
 
 def test_progress_only_grows_and_ends_with_a_reason():
@@ -200,6 +224,55 @@ def test_a_function_is_called_between_two_passes_and_its_error_comes_back():
     assert with_engine(use) == ("tinygpt engine", 1)
 
 
+def test_a_call_that_nobody_waits_for_any_more_is_not_made():
+    async def use(engine):
+        held, called = Held(), []
+        holding = await held.begin(engine)
+        gone = asyncio.ensure_future(engine.run(lambda: called.append("gone")))
+        there = asyncio.ensure_future(engine.run(lambda: called.append("there")))
+        await asyncio.sleep(0)  # both wait
+        assert engine.waiting == 2
+        gone.cancel()
+        await asyncio.wait([gone])
+        held.go_on.set()
+        await holding
+        await there
+        return called
+
+    assert with_engine(use) == ["there"]
+
+
+def test_many_long_prompts_do_not_stop_the_texts_that_run(monkeypatch):
+    """Of five prompts that come at once, two are read before each token of another text."""
+    monkeypatch.setattr(engine_module, "READ_AT_ONCE", 12)
+    model = random_model(vocab_size=9, block_size=16, seed=3)
+    shapes, forward = [], model.forward
+    monkeypatch.setattr(
+        model, "forward", lambda ids, **kw: shapes.append(ids.shape) or forward(ids, **kw)
+    )
+
+    async def use(engine):
+        held = Held()
+        holding = await held.begin(engine)
+        jobs = [engine.submit([sample("a", 6, model=model)])]
+        jobs += [engine.submit([sample("abcdefg", 2, model=model)]) for _ in range(5)]
+        held.go_on.set()
+        await holding
+        for job in jobs:
+            await finished(job)
+        return shapes
+
+    read = (1, 7)
+    assert with_engine(use, model=model)[:8] == [
+        read, read, (3, 1), read, read, (5, 1), read, (4, 1)
+    ]  # fmt: skip
+
+
+def test_a_batch_too_large_for_the_memory_is_refused_at_once():
+    with pytest.raises(MemoryError):
+        Engine(MODEL, batch_size=10**15)
+
+
 def test_a_model_that_fails_ends_what_runs_with_its_error_and_the_engine_lives_on():
     model = random_model(vocab_size=9, block_size=8, seed=3)
 
@@ -236,6 +309,24 @@ def test_closing_lets_what_runs_end_and_takes_nothing_new():
 
     done = asyncio.run(use())
     assert (done.finish_reason, done.text) == ("length", alone("a", 50))
+
+
+def test_closing_refuses_the_calls_that_wait():
+    async def use():
+        engine = Engine(MODEL)
+        engine.start(asyncio.get_running_loop())
+        held, called = Held(), []
+        holding = await held.begin(engine)
+        waiting = asyncio.ensure_future(engine.run(lambda: called.append("late")))
+        closing = asyncio.ensure_future(engine.close(grace_seconds=0))
+        with pytest.raises(ServerClosing):
+            await waiting
+        held.go_on.set()
+        await holding
+        await closing
+        return called
+
+    assert asyncio.run(use()) == []
 
 
 def test_closing_without_patience_cancels_what_runs_and_what_waits():

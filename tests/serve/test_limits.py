@@ -11,6 +11,7 @@ from server_process import alone, events, save_small_model, served
 
 from tinygpt.checkpoint import load_model
 
+HI = [{"role": "user", "content": "Hi"}]
 ENDLESS = {"max_new_tokens": 1500, "eos_id": -1, "stream": True}
 
 
@@ -19,6 +20,12 @@ def checkpoint(tmp_path_factory):
     path = tmp_path_factory.mktemp("limits") / "small.h5"
     save_small_model(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def five(checkpoint):
+    with served(checkpoint, "--max-new-tokens", "5") as server:
+        yield server
 
 
 def test_the_key_opens_everything_and_nothing_else_does(checkpoint):
@@ -157,3 +164,23 @@ def test_chat_with_roles(checkpoint):
         own = alone(load_model(checkpoint, dtype="float64")[0], "User: Hi\nAssistant:", 1,
                     max_new_tokens=9, temperature=1.0)  # fmt: skip
         assert told["choices"][0]["message"]["content"] == own.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name", "schema"),
+    [
+        ("/generate", {"eos_id": -1}, "max_new_tokens", "GenerateBody"),
+        ("/v1/completions", {"prompt": "a"}, "max_tokens", "CompletionBody"),
+        ("/v1/chat/completions", {"messages": HI}, "max_completion_tokens", "ChatBody"),
+    ],
+)
+def test_no_answer_is_longer_than_the_server_allows(five, path, body, name, schema):
+    described = five.get("/openapi.json").json()["components"]["schemas"][schema]
+    assert described["properties"][name]["maximum"] == 5
+    unsaid, most = (
+        five.post(path, body | {"seed": 1} | wanted).json() for wanted in ({}, {name: 5})
+    )
+    assert unsaid.get("choices", unsaid) == most.get("choices", most)
+    refused = five.post(path, body | {name: 6})
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == name
+    assert "at most 5" in refused.json()["error"]["message"]

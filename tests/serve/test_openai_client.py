@@ -131,6 +131,18 @@ def test_stop_texts(client, model):
         assert told.choices[0].finish_reason == "stop"
 
 
+def test_a_stop_text_is_of_every_prompt(client, model):
+    prompts = ["Once", "Long ago"]
+    wholes = [alone(model, p, 3, max_new_tokens=40, temperature=1.0).text for p in prompts]
+    stops = [whole[5:7] for whole in wholes]
+    told = client.completions.create(
+        model="small", prompt=prompts, max_tokens=40, seed=3, stop=stops
+    )
+    for whole, choice in zip(wholes, told.choices, strict=True):
+        assert choice.text == whole[: min(whole.index(s) for s in stops if s in whole)]
+        assert len(choice.text) <= 5 and choice.finish_reason == "stop"
+
+
 def test_logprobs_of_a_completion(client, model):
     told = client.completions.create(model="small", prompt="Once", logprobs=2, **SIX)
     own = alone(model, "Once", 3, max_new_tokens=6, temperature=1.0, logprobs=2)

@@ -112,7 +112,8 @@ def as_roles(messages: Sequence[Message]) -> str:
 def _new_tokens(service: Service, body: ChatBody, ids: list[int]) -> int:
     """How many tokens to draw: as many as are asked for, else as fit into the context.
 
-    Raises ApiError where they do not fit, or where the protocol's two names for it disagree.
+    Raises ApiError where they do not fit, are more than this server draws, or where the
+    protocol's two names for it disagree.
     """
     given = {body.max_tokens, body.max_completion_tokens} - {None}
     if len(given) > 1:
@@ -127,6 +128,7 @@ def _new_tokens(service: Service, body: ChatBody, ids: list[int]) -> int:
     for wanted in given:
         if wanted is not None:
             service.check_context(len(ids), wanted, param=param)
+            service.check_length(wanted, param=param)
             return wanted
     service.check_context(len(ids), 1, param="messages")
     return min(service.context - len(ids), service.settings.max_new_tokens)

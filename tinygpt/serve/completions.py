@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from starlette.types import Receive
 
 from tinygpt.decoding import LogProb
 from tinygpt.generation import Generation
@@ -17,7 +18,7 @@ from tinygpt.serve.engine import Job
 from tinygpt.serve.errors import ApiError, json_response
 from tinygpt.serve.logprobs import completion_logprobs, prompt_offsets, shown_tokens
 from tinygpt.serve.openai_schemas import ChatBody, Completion, CompletionBody
-from tinygpt.serve.replies import EventStream, finished
+from tinygpt.serve.replies import EventStream, computed, finished
 from tinygpt.serve.service import Service
 from tinygpt.tokenizers import Tokenizer
 
@@ -48,7 +49,7 @@ def completions_router(service: Service) -> APIRouter:
         settings = openai_settings(body, new, body.logprobs)
         choices: list[_Choice] = []
         for ids in prompts:
-            read = await _read(service, body, ids)
+            read = await _read(service, body, ids, request.receive)
             drawn = service.samples(None, ids, settings, seed=body.seed, n=n) if new else [None] * n
             choices += (_Choice(service.tokenizer, body, ids, read, sample) for sample in drawn)
         samples = [choice.sample for choice in choices if choice.sample is not None]
@@ -120,23 +121,25 @@ def _prompts(body: CompletionBody) -> list[Any]:
 
 
 def _new_tokens(service: Service, body: CompletionBody, prompts: Sequence[list[int]]) -> int:
-    """How many tokens to draw. Raises ApiError where they do not fit into the context."""
+    """How many tokens to draw. Raises ApiError where they do not fit into the context, or are
+    more than this server draws."""
     longest = max(map(len, prompts))
     if body.max_tokens is None:
         service.check_context(longest, 1, param="prompt")
-        return min(DEFAULT_TOKENS, service.context - longest)
+        return min(DEFAULT_TOKENS, service.context - longest, service.settings.max_new_tokens)
     service.check_context(longest, body.max_tokens, param="max_tokens")
+    service.check_length(body.max_tokens, param="max_tokens")
     return body.max_tokens
 
 
-async def _read(service: Service, body: CompletionBody, ids: list[int]) -> list[LogProb | None]:
+async def _read(
+    service: Service, body: CompletionBody, ids: list[int], receive: Receive
+) -> list[LogProb | None]:
     """What the model thought of an echoed prompt, if that is asked for; nothing of its start."""
     if not body.echo or body.logprobs is None:
         return []
-    return [
-        None,
-        *await service.engine.run(partial(expectations, service.model, ids, body.logprobs)),
-    ]
+    look = partial(expectations, service.model, ids, body.logprobs)
+    return [None, *await computed(service, look, receive)]
 
 
 class _Choice:

@@ -11,8 +11,9 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tinygpt.decoding import Batch, FinishReason
 from tinygpt.errors import TinyGPTError
@@ -21,6 +22,8 @@ from tinygpt.model import GPT
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
+_CLOSING = "the server is shutting down; ask again when it is back"
+READ_AT_ONCE = 256  # tokens of new texts, and of one at least, that the running ones wait for
 
 
 class QueueFull(TinyGPTError):
@@ -108,20 +111,40 @@ class _Place:
         return now
 
 
+class _Call(NamedTuple):
+    """A function that waits for its turn, and the future of what it returns."""
+
+    function: Callable[[], Any]
+    future: Future[Any]
+
+    def make(self) -> None:
+        """Call it, unless nobody waits for it any more."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self.function()
+        except Exception as error:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+
 class Engine:
     """A thread that continues up to `batch_size` samples side by side, while others wait.
 
     As many samples may run and wait together as batch_size + queue_size. Use it from one event
-    loop: `start`, then `submit` and `run`, and `close` at the end.
+    loop: `start`, then `submit` and `run`, and `close` at the end. Raises MemoryError when there
+    is no room for the keys and values of so many.
     """
 
     def __init__(self, model: GPT, *, batch_size: int = 32, queue_size: int = 256) -> None:
         self._model = model
         self._batch_size = batch_size
         self._queue_size = queue_size
+        self._batch = Batch[Generation](model, batch_size)
         self._places: list[_Place] = []  # that run
         self._queue: deque[_Place] = deque()  # that wait
-        self._calls: deque[Callable[[], None]] = deque()
+        self._calls: deque[_Call] = deque()
         self._closing = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="tinygpt engine", daemon=True)
@@ -153,8 +176,14 @@ class Engine:
             self._closing = True
             self._changed.notify()
         await asyncio.to_thread(self._thread.join, grace_seconds)
-        for job in {place.job for place in [*self._places, *self._queue]}:
+        with self._changed:  # or a sample on its way from the queue to the batch would be missed
+            left = {place.job for place in [*self._places, *self._queue]}
+            calls, self._calls = self._calls, deque()
+        for job in left:
             job.cancel()
+        for call in calls:
+            if call.future.set_running_or_notify_cancel():
+                call.future.set_exception(ServerClosing(_CLOSING))
         await asyncio.to_thread(self._thread.join)
 
     def submit(self, samples: Sequence[Generation]) -> Job:
@@ -172,32 +201,16 @@ class Engine:
     async def run(self, function: Callable[[], T]) -> T:
         """What the function returns, called by the engine's thread between two passes: for all
         that uses the model and is no sample. Raises as `submit` does, and what it raises."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def settle(setter: Callable[[Any], None], value: Any) -> None:
-            if not future.done():  # whoever waited for it may have gone
-                setter(value)
-
-        def call() -> None:
-            if future.cancelled():
-                return
-            try:
-                result = function()
-            except Exception as error:
-                loop.call_soon_threadsafe(settle, future.set_exception, error)
-            else:
-                loop.call_soon_threadsafe(settle, future.set_result, result)
-
+        future: Future[T] = Future()
         with self._changed:
             self._admit(1)
-            self._calls.append(call)
+            self._calls.append(_Call(function, future))
             self._changed.notify()
-        return await future
+        return await asyncio.wrap_future(future)
 
     def _admit(self, more: int) -> None:
         if self._closing:
-            raise ServerClosing("the server is shutting down; ask again when it is back")
+            raise ServerClosing(_CLOSING)
         most = self._batch_size + self._queue_size
         taken = self.running + self.waiting
         if taken + more > most:
@@ -217,19 +230,16 @@ class Engine:
 
     def _work(self) -> None:
         """What the thread does: pass after pass, until the server closes and all have ended."""
-        batch = Batch[Generation](self._model, self._batch_size)
         while self._wait_for_work():
-            if self._calls:  # one between two passes: the streams flow on
-                self._calls.popleft()()
-            self._seat(batch)
+            self._call_one()
+            self._seat()
             try:
-                for _ in batch.step():
+                for _ in self._batch.step():
                     pass
             except Exception as error:
                 if not isinstance(error, TinyGPTError):
                     _log.exception("the engine failed, and with it every running request")
                 self._fail_all(error)
-                batch = Batch[Generation](self._model, self._batch_size)
             else:
                 self._report()
 
@@ -242,17 +252,27 @@ class Engine:
                 self._changed.wait()
         return True
 
-    def _seat(self, batch: Batch[Generation]) -> None:
-        """End the samples whose client has gone, and give free places to those that wait."""
+    def _call_one(self) -> None:
+        """Make the call that has waited longest; one between two passes: the streams flow on."""
+        with self._changed:
+            call = self._calls.popleft() if self._calls else None
+        if call is not None:
+            call.make()
+
+    def _seat(self) -> None:
+        """End the samples whose client has gone, and give free places to those that wait: not to
+        all at once, for the running ones wait until the new ones have been read."""
         for place in self._places:
             if place.job.cancelled:
                 place.sample.finish("cancelled")
-        batch.leave()
+        self._batch.leave()
+        unread = 0
         with self._changed:
-            while self._queue and batch.room:
+            while self._queue and self._batch.room and unread < READ_AT_ONCE:
                 place = self._queue.popleft()
                 self._places.append(place)
-                batch.join(place.sample)
+                self._batch.join(place.sample)
+                unread += place.sample.window_length
 
     def _report(self) -> None:
         """Tell the jobs how far their samples have come, in one call for all."""
@@ -270,6 +290,8 @@ class Engine:
     def _fail_all(self, error: Exception) -> None:
         failed = {place.job for place in self._places}
         self._places = []
+        # a new cache: keys that are no numbers would reach later texts past any mask (0 * NaN)
+        self._batch = Batch[Generation](self._model, self._batch_size)
         for job in failed:
             self._on_loop(job.fail, error)
 

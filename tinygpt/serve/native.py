@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from tinygpt.config import SamplingConfig
 from tinygpt.errors import VocabularyError
 from tinygpt.generation import Generation
 from tinygpt.serve import metrics
@@ -41,7 +42,7 @@ def native_router(service: Service) -> APIRouter:
         model's context: it then sees the end of them."""
         ids = await service.encode(body.prompt)
         settings = body.model_dump(exclude={"prompt", "seed", "stream"})
-        _check_limit(service, body.max_new_tokens)
+        settings["max_new_tokens"] = _new_tokens(service, body)
         text = body.prompt if isinstance(body.prompt, str) else None
         (sample,) = service.samples(text, ids, settings, seed=body.seed)
         job = service.begin([sample], prompt_tokens=len(ids))
@@ -114,15 +115,12 @@ def native_router(service: Service) -> APIRouter:
     return router
 
 
-def _check_limit(service: Service, wanted: int | None) -> None:
-    most = service.settings.max_new_tokens
-    if wanted is not None and wanted > most:
-        raise ApiError(
-            400,
-            f"max_new_tokens is {wanted} and this server draws at most {most}; ask for fewer",
-            code="invalid_value",
-            param="max_new_tokens",
-        )
+def _new_tokens(service: Service, body: GenerateBody) -> int:
+    """How many tokens to draw. Raises ApiError where that is more than this server does."""
+    if body.max_new_tokens is None:
+        return min(SamplingConfig.max_new_tokens, service.settings.max_new_tokens)
+    service.check_length(body.max_new_tokens, param="max_new_tokens")
+    return body.max_new_tokens
 
 
 def _tokens(sample: Generation, start: int, stop: int) -> list[dict[str, Any]]:

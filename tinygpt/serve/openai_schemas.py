@@ -80,7 +80,7 @@ class CompletionBody(_Sampling):
     )
     max_tokens: int | None = Field(
         None, ge=0, lt=2**31, description="a whole number of at least 0 (default 16)",
-        json_schema_extra={MOST: "context"},
+        json_schema_extra={MOST: "answer"},
     )  # fmt: skip
     echo: bool | None = Field(None, description="true or false")
     logprobs: int | None = Field(None, ge=0, le=5, description="a whole number from 0 to 5")
@@ -124,11 +124,11 @@ class ChatBody(_Sampling):
     )
     max_tokens: int | None = Field(
         None, ge=1, lt=2**31, description="a whole number of at least 1 (default: what fits)",
-        json_schema_extra={MOST: "context"},
+        json_schema_extra={MOST: "answer"},
     )  # fmt: skip
     max_completion_tokens: int | None = Field(
         None, ge=1, lt=2**31, description="a whole number of at least 1, as max_tokens",
-        json_schema_extra={MOST: "context"},
+        json_schema_extra={MOST: "answer"},
     )  # fmt: skip
     logprobs: bool | None = Field(None, description="true or false")
     top_logprobs: int | None = Field(

@@ -8,11 +8,12 @@ throughout, so that to go on from another token is exact.
 import json
 import math
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from tinygpt.config import SamplingConfig
@@ -22,7 +23,7 @@ from tinygpt.inspection import attention_maps, expectations, loss_pulls
 from tinygpt.params import parameter_count
 from tinygpt.serve.engine import Job
 from tinygpt.serve.errors import ApiError, json_response
-from tinygpt.serve.replies import EventStream
+from tinygpt.serve.replies import EventStream, computed
 from tinygpt.serve.schemas import Body, GenerateBody, Ids
 from tinygpt.serve.service import Service
 from tinygpt.tokenizers import Tokenizer
@@ -95,7 +96,7 @@ def playground_router(service: Service) -> APIRouter:
         )
 
     @router.post("/playground/stream")
-    async def stream(body: GenerateBody) -> Response:
+    async def stream(body: GenerateBody, request: Request) -> Response:
         ids = await service.encode(body.prompt)
         room = config.block_size - len(ids)
         if room < 1:
@@ -108,30 +109,34 @@ def playground_router(service: Service) -> APIRouter:
         room = min(room, service.settings.max_new_tokens)
         settings["max_new_tokens"] = min(room, body.max_new_tokens or room)
         (sample,) = service.samples(None, ids, settings, seed=body.seed)
-        told = await service.engine.run(lambda: expectations(model, ids, ALTERNATIVES))
+        look = partial(expectations, model, ids, ALTERNATIVES)
+        told = await computed(service, look, request.receive)
         prompt = [_token(tokenizer, i, p) for i, p in zip(ids, [None, *told], strict=True)]
         job = service.begin([sample], prompt_tokens=len(ids))
         start = {"prompt": prompt, "seed": sample.seed, "room": room}
         return EventStream(job, _events(service, job, start))
 
     @router.post("/playground/attention")
-    async def attention(body: AttentionBody) -> Response:
+    async def attention(body: AttentionBody, request: Request) -> Response:
         if not 0 <= body.head < config.n_head:
             raise ConfigError(
                 f"head is {body.head} and a layer has {config.n_head}; choose from 0 to "
                 f"{config.n_head - 1}"
             )
 
-        def weights() -> list[list[float]]:
-            maps = attention_maps(model, body.ids, body.layer)
-            rounded: list[list[float]] = maps[body.head].astype(np.float64).round(4).tolist()
-            return rounded
+        def weights() -> str:
+            head = attention_maps(model, body.ids, body.layer)[body.head]
+            # row by row: a million numbers in one call would hold up every other thread
+            rows = (json.dumps(row.tolist()) for row in head.astype(np.float64).round(4))
+            return f'{{"weights":[{",".join(rows)}]}}'
 
-        return json_response({"weights": await service.engine.run(weights)})
+        text = await computed(service, weights, request.receive)
+        return Response(text, media_type="application/json")
 
     @router.post("/playground/pulls")
-    async def pulls(body: PullsBody) -> Response:
-        loss, norms = await service.engine.run(lambda: loss_pulls(model, body.ids, body.position))
+    async def pulls(body: PullsBody, request: Request) -> Response:
+        look = partial(loss_pulls, model, body.ids, body.position)
+        loss, norms = await computed(service, look, request.receive)
         return json_response({"loss": loss, "pulls": norms.tolist()})
 
     return router

@@ -1,13 +1,14 @@
 """How an answer leaves the server: in one piece, or as a stream of server-sent events.
 
-Both watch the client: when it hangs up, its job gives its places back before the next token.
+All watch the client: when it hangs up, its job gives its places back before the next token.
 """
 
 import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
 
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
@@ -17,6 +18,7 @@ from tinygpt.serve.engine import Job
 from tinygpt.serve.errors import ERROR_CODE, ClientGone, as_api_error
 from tinygpt.serve.service import Service
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _DONE = b"data: [DONE]\n\n"
 _HEADERS = [
@@ -24,6 +26,27 @@ _HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),  # or nginx would hold the events back
 ]
+
+
+async def hung_up(receive: Receive) -> None:
+    """Wait until the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def computed(service: Service, function: Callable[[], T], receive: Receive) -> T:
+    """What the function returns, called in the engine's thread. Raises ClientGone when nobody
+    waits for it any more, and then it is not called, unless it has begun; and as Engine.run."""
+    call = asyncio.create_task(service.engine.run(function))
+    gone = asyncio.create_task(hung_up(receive))
+    try:
+        await asyncio.wait([call, gone], return_when=asyncio.FIRST_COMPLETED)
+        if not call.done():
+            raise ClientGone
+        return call.result()
+    finally:
+        call.cancel()
+        gone.cancel()
 
 
 class Client:
@@ -35,8 +58,7 @@ class Client:
 
     async def watch(self) -> None:
         """Wait until it hangs up, and cancel its job."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        await hung_up(self._receive)
         self.gone = True
         self._job.cancel()
 

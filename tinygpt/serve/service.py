@@ -91,6 +91,17 @@ class Service:
                 param=param,
             )
 
+    def check_length(self, new_tokens: int, *, param: str) -> None:
+        """Raise ApiError (400) for a longer answer than this server draws."""
+        most = self.settings.max_new_tokens
+        if new_tokens > most:
+            raise ApiError(
+                400,
+                f"{param} is {new_tokens} and this server draws at most {most}; ask for fewer",
+                code="invalid_value",
+                param=param,
+            )
+
     def samples(
         self,
         prompt: str | None,
@@ -104,8 +115,8 @@ class Service:
 
         Raises ConfigError and VocabularyError.
         """
-        stop = settings.pop("stop", None) or ()
         given = {name: value for name, value in settings.items() if value is not None}
+        stop = given.pop("stop", ())
         sampling = SamplingConfig(**given, stop=(stop,) if isinstance(stop, str) else tuple(stop))
         seed = fresh_seed() if seed is None else seed % 2**64  # a negative one is a seed too
         return [

@@ -1,7 +1,6 @@
 /** The last request as a command for curl, and as a program in Python. */
 
 import { hasKey } from "./server.js";
-import { byId } from "./words.js";
 
 const inShell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 

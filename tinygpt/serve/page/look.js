@@ -93,6 +93,7 @@ export class Look {
   }
 
   clickOnMap(event) {
+    if (this.weights === null) return; // those of another token are on their way
     const box = byId("map").getBoundingClientRect(), T = this.weights.length;
     this.text.reach(Math.min(T - 1, Math.floor((T * (event.clientY - box.top)) / box.height)));
   }
