@@ -14,6 +14,7 @@ from tinygpt.classroom.marking import Marker
 from tinygpt.classroom.process import Child, Limits
 from tinygpt.classroom.student import remote
 from tinygpt.lesson_checks.candidate import Finding, Unwritten
+from tinygpt.lesson_checks.expect import details
 
 FUNCTIONS = {"f": (("x",), ()), "g": (("cache",), ()), "h": (("function", "x"), ())}
 
@@ -76,6 +77,15 @@ def test_a_cache_stays_in_the_child_behind_a_handle():
         assert student(child).g(cache) == 2
 
 
+def test_where_a_cache_is_no_help_its_inputs_are_shown():
+    text = "def f(x): return 1.0, (x, x)\ndef g(cache): return 1 / 0"
+    with Child({"a.py": text.encode()}, Limits()) as child:
+        _, cache = student(child, keep=(1,)).f(3.0)
+        with pytest.raises(Finding) as raised:
+            student(child).g(cache)
+    assert list(details(raised.value.facts)) == ["cache = that of f(x)", "x     = 3"]
+
+
 def test_a_function_that_is_an_argument_is_called_here():
     asked = []
 
@@ -135,6 +145,15 @@ def test_a_wrong_argument_of_that_function_is_the_submissions_fault():
 )
 def test_what_goes_wrong_is_a_sentence(text, says):
     assert says in finding(text)
+
+
+def test_a_trial_call_below_a_function_is_named_with_the_line_inside():
+    says = finding("def f(x):\n    return 1 / x\n\nprint(f(0))\n")
+    assert says == (
+        "line 4, `print(f(0))`, leads to line 2, `return 1 / x`, which raises ZeroDivisionError: "
+        "division by zero"
+    )
+    assert finding("1 / 0").startswith("line 1, `1 / 0`, raises ZeroDivisionError")
 
 
 def test_honest_work_meets_no_refusal():

@@ -178,10 +178,25 @@ def test_a_students_tree_runs_with_pytest(tmp_path):
         )
         return done.stdout
 
-    assert "4 failed" in pytest_says()
+    said = pytest_says()
+    assert "4 failed" in said
+    assert "AssertionError: softmax is not written yet" in said
+    assert "def _raise" not in said and "Which number can you take away" not in said
+    wrong = source.solution_text(assignment, assignment.constants(1)) + "\nsoftmax = abs\n"
+    (tmp_path / "out" / "a03.py").write_text(wrong, "utf-8")
+    assert "hint: Which number can you take away" in pytest_says()
     text = source.solution_text(assignment, assignment.constants(1))
     (tmp_path / "out" / "a03.py").write_text(text, "utf-8")
     assert "4 passed" in pytest_says()
+
+
+def test_a_file_that_cannot_be_run_is_told_apart_from_the_checks(tmp_path, capsys):
+    main(["release", "a03", "--out", str(tmp_path / "out"), "--install", "tinygpt"])
+    (tmp_path / "out" / "a03.py").write_text("def softmax(x)\n", "utf-8")
+    capsys.readouterr()
+    assert main(["check", "a03", str(tmp_path / "out")]) == 1
+    says = "the file cannot be run: line 1 of a03.py, `def softmax(x)`, is not Python: expected ':'"
+    assert f"0 of 4\n\n{says}\n\n0 of 12 points" in capsys.readouterr().out
 
 
 def test_the_notebook_runs_cell_by_cell_and_its_last_cell_tells_points(

@@ -2,12 +2,21 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 
+from tinygpt.classroom.grading import names_of
 from tinygpt.classroom.manifest import find_assignment
 from tinygpt.classroom.page import class_page, student_page
-from tinygpt.classroom.reports import file_names, gradescope, read_reports, replaced, table
+from tinygpt.classroom.reports import (
+    file_names,
+    gradescope,
+    read_reports,
+    replaced,
+    table,
+    write_reports,
+)
 from tinygpt.errors import AssignmentError
 
 EVIL = "<script>alert(1)</script>"
@@ -68,6 +77,15 @@ def test_a_function_keeps_its_name_and_a_sentence_begins_with_a_capital():
     assert "not run again" not in page
 
 
+@pytest.mark.parametrize("part", ["y", "db", "dk"])
+def test_a_part_of_a_result_keeps_its_name(part):
+    check = {**checked(False), "reason": f"{part} has shape (7, 5) and should have (5,)"}
+    it = graded(student("ann", check))
+    assert f"<p>{part} has shape (7, 5) and should have (5,).</p>" in student_page(
+        it, it["students"][0]
+    )
+
+
 def test_the_class_page_counts_who_has_all_points_and_who_has_none():
     it = graded(*(student(name, checked(name == "ann")) for name in ("ann", "ben", "cem")))
     page = class_page(it, {"ann": "ann", "ben": "ben", "cem": "cem"})
@@ -87,10 +105,11 @@ def test_a_spreadsheet_takes_no_name_for_a_formula():
 
 
 def test_every_student_has_a_file_of_his_own():
-    names = ["ann", "Ann", "a/n", "a n", "..", "é"]
+    names = ["ann", "Ann", "a/n", "a n", "..", "é", "𝒜" * 63, "字" * 80]
     found = file_names(names)
     assert len({name.lower() for name in found.values()}) == len(names)
     assert not any("/" in name or name.startswith(".") for name in found.values())
+    assert all(len(f"{name}.html".encode()) <= 255 for name in found.values())
 
 
 def test_who_is_graded_again_takes_his_old_place():
@@ -103,8 +122,39 @@ def test_who_is_graded_again_takes_his_old_place():
         replaced(before, graded(student("ben", checked(True)), seed=2))
 
 
-def test_a_report_that_is_damaged_is_told(tmp_path):
-    (tmp_path / "grades.json").write_text("{")
+def test_checks_that_have_changed_need_the_whole_class():
+    before = graded(student("ann", checked(False)), student("ben", checked(False)))
+    again = student("ben", {**checked(True), "of": 4})
+    with pytest.raises(AssignmentError, match=r"other checks now .* without --only"):
+        replaced(before, graded(again))
+
+
+def test_a_report_that_cannot_be_written_leaves_the_earlier_one(tmp_path, monkeypatch):
+    write_reports(graded(student("ann", checked(True))), tmp_path)
+    before = (tmp_path / "grades.json").read_bytes()
+
+    def full(path, text, *_, **__):
+        path.write_bytes(text.encode()[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        write_reports(graded(student("ann", checked(False))), tmp_path)
+    assert (tmp_path / "grades.json").read_bytes() == before
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_no_two_submissions_have_the_same_name(tmp_path):
+    (tmp_path / "ann").mkdir()
+    for name in ("ann.zip", "ann.zip.py", "ben\n.py", "ben\t.py", "ben.py"):
+        (tmp_path / name).touch()
+    names = names_of(sorted(tmp_path.iterdir()))
+    assert names == ["ann", "ann.zip", "ann.zip.py", "ben�", "ben� (2)", "ben"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"students": [{"name": "ann"}]}', "[" * 10**5])
+def test_a_report_that_is_damaged_is_told(text, tmp_path):
+    (tmp_path / "grades.json").write_text(text)
     with pytest.raises(AssignmentError, match=r"grades\.json cannot be read .* choose another"):
         read_reports(tmp_path)
 
@@ -128,6 +178,38 @@ def test_a_report_that_is_damaged_is_told(tmp_path):
             "files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\n[[checks]]\nname = 'x'\n"
             "function = 'f'\ntest = 't'\npoints = 1",
             "'x' is about 'f', which is not listed",
+        ),
+        (
+            "files = 'a.py'\nallowed = []\nname = 'a'\ntitle = ''",
+            "files is 'a.py' and should be a list",
+        ),
+        ("files = []\nallowed = []\nname = 'a'\ntitle = ''", "files is empty"),
+        ("files = ['../a.py']\nallowed = []\nname = 'a'\ntitle = ''", "without a folder"),
+        (
+            "files = ['a.py']\nallowed = 'numpy'\nname = 'a'\ntitle = ''",
+            "allowed is 'numpy' and should be",
+        ),
+        (
+            "files = ['a.py']\nallowed = []\nname = 'a'\ntitle = 3",
+            "title is 3 and should be a text",
+        ),
+        (
+            "files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\nseconds = '5'",
+            "seconds is '5' and",
+        ),
+        (
+            "files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\nvariant.x = []",
+            "variant's x is",
+        ),
+        (
+            "files = ['a.py']\nallowed = []\nname = 'a'\ntitle = ''\n[functions]"
+            "\nf = { arguments = ['x'] }\n[[checks]]\nname = 'x'\nfunction = 'f'\n"
+            "test = 't'\npoints = nan",
+            "'x' gives nan points",
+        ),
+        (
+            "files = ['a.py']\nallowed = []\nname = 'b'\ntitle = ''",
+            "has the name 'b'; give it that of",
         ),
     ],
 )

@@ -11,8 +11,9 @@ import pytest
 from tinygpt.classroom import source
 from tinygpt.classroom.manifest import find_assignment
 from tinygpt.classroom.marking import Marker
+from tinygpt.classroom.notebook import to_module
 from tinygpt.classroom.release import release
-from tinygpt.classroom.submissions import find_submissions, read_submission
+from tinygpt.classroom.submissions import find_submissions, passed_over, read_submission
 from tinygpt.errors import AssignmentError
 
 A03 = find_assignment("a03")
@@ -92,6 +93,57 @@ def test_what_is_no_zip_file_has_a_reason(tmp_path):
     assert "ann.zip cannot be read" in read(tmp_path / "ann.zip").problem
 
 
+@pytest.mark.parametrize("name", ["testino_maria.py", "Latest.py", "ann_test.py"])
+def test_a_student_may_have_test_in_the_name(name, tmp_path):
+    (tmp_path / name).write_text(RIGHT, "utf-8")
+    assert read(tmp_path / name).files == {"a03.py": RIGHT.encode()}
+
+
+def test_of_two_files_with_the_name_the_teacher_hears(tmp_path):
+    path = zipped(tmp_path / "ann.zip", ("old/a03.py", RIGHT), ("new/a03.py", "x = 1"))
+    assert read(path).notes == ["new/a03.py was taken; there is old/a03.py, too"]
+
+
+def test_a_zip_file_in_a_zip_file_is_named(tmp_path):
+    path = zipped(tmp_path / "ann.zip", ("a03.zip", b"PK"))
+    assert read(path).problem == "a03.py is missing; handed in: a03.zip"
+
+
+def test_many_wrong_constants_make_few_notes(tmp_path):
+    text = RIGHT + "".join(f"TEMPERATURE = {i}\n" for i in range(9)) + "SMOOTHING = " + "1" * 999
+    (tmp_path / "ann.py").write_text(text, "utf-8")
+    notes = read(tmp_path / "ann.py").notes
+    assert len(notes) < 8 and max(map(len, notes)) < 100
+
+
+def test_what_is_nobodys_submission_is_named(tmp_path):
+    for name in ("ann.py", "ben.rar", ".hidden"):
+        (tmp_path / name).touch()
+    assert passed_over(tmp_path) == ["ben.rar"]
+
+
+def test_a_folder_that_cannot_be_read_is_told_so(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refused)
+    assert "Permission denied" in read(tmp_path).problem
+
+
+@pytest.mark.parametrize(
+    ("cell", "module"),
+    [
+        ("x = (7\n% 4)", "x = (7\n% 4)"),
+        ("x = 1\nx?", "x = 1\npass"),
+        ('s = """\n!\u2028"""\n', 's = """\n!\u2028"""\n'),
+        ("%time\ns = '\u2028'", "pass\ns = '\u2028'"),
+    ],
+)
+def test_only_what_is_no_python_is_taken_for_magic(cell, module):
+    book = {"cells": [{"cell_type": "code", "source": cell}]}
+    assert to_module(json.dumps(book).encode()) == f"# cell 1\n{module}\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
 def test_links_in_a_folder_lead_nowhere(tmp_path):
     (tmp_path / "secret.py").write_text(RIGHT)
@@ -138,8 +190,28 @@ def test_the_notebook_counts_where_the_module_beside_it_was_left_as_it_came(tmp_
     release(A03, tmp_path / "ann", seed=0, install="tinygpt")
     (tmp_path / "ann" / "a03.ipynb").write_text(notebook(RIGHT))
     assert read(tmp_path / "ann").notebook
-    (tmp_path / "ann" / "a03.py").write_text(RIGHT)
+    assert read(tmp_path / "ann").notes == []
+    begun = (tmp_path / "ann" / "a03.py").read_text("utf-8").replace(source.UNWRITTEN, "return", 1)
+    (tmp_path / "ann" / "a03.py").write_text(begun, "utf-8")
     assert not read(tmp_path / "ann").notebook
+    assert read(tmp_path / "ann").notes == ["a03.py was taken, and a03.ipynb beside it was not"]
+
+
+@pytest.mark.parametrize("name", ["ann.py", "ann.ipynb"])
+def test_a_file_handed_in_alone_may_have_the_students_name(name, tmp_path):
+    (tmp_path / name).write_text(RIGHT if name.endswith(".py") else notebook(RIGHT), "utf-8")
+    handed = read(tmp_path / name)
+    assert (handed.problem, handed.notes) == ("", []) and RIGHT in handed.files["a03.py"].decode()
+
+
+@pytest.mark.parametrize("written", ["{}", "{}0", "{:e}", "1 * {}"])
+def test_a_constant_is_compared_by_its_value(written, tmp_path):
+    line = f"TEMPERATURE = {written.format(CONSTANTS['temperature'])}  #"
+    (tmp_path / "a03.py").write_text(
+        RIGHT.replace(f"TEMPERATURE = {CONSTANTS['temperature']}  #", line), "utf-8"
+    )
+    assert line in (tmp_path / "a03.py").read_text("utf-8")
+    assert bool(read(tmp_path / "a03.py").notes) == ("*" in written)
 
 
 def test_another_classs_constants_are_noted(tmp_path):

@@ -124,7 +124,7 @@ def make(folder):
     (folder / "nothing").mkdir()
     (folder / "file.zip").write_text("")
     (folder / "old").mkdir()
-    (folder / "old" / "grades.json").write_text('{"assignment": "a05", "seed": 3}')
+    (folder / "old" / "grades.json").write_text('{"assignment": "a05", "seed": 3, "students": []}')
     (folder / "damaged").mkdir()
     (folder / "damaged" / "grades.json").write_text("{")
     main(["release", "a03", "--out", str(folder / "a03"), "--install", "tinygpt"])
@@ -162,6 +162,7 @@ MISTAKES = [
         "class has no submission 'eve'; the",
     ),
     (["grade", "a03", "class", "--out", "x", "--only", "jane"], "is it Doe_Jane_a03.py?"),
+    (["grade", "a03", "class", "--out", "x", "--timeout", "nan"], "more than 0 seconds"),
     (["grade", "a16", "class", "--out", "x"], "a16 has nothing to run: a person marks it"),
     (
         ["grade", "a03", "class", "--out", "x", "--assignments", "no_solution"],
@@ -198,6 +199,19 @@ def test_a_mistake_is_one_sentence(words, says, desk, monkeypatch):
         main(words)
     assert "\n" not in str(raised.value)
     assert sorted(desk.rglob("*")) == before
+
+
+def test_what_is_no_submission_is_named_and_not_left_out_in_silence(tmp_path, capsys):
+    handed_in = tmp_path / "class"
+    make(tmp_path)
+    for name in ("eve.rar", "list.xlsx", ".DS_Store"):
+        (handed_in / name).write_text("")
+    words = ["grade", "a03", str(handed_in), "--out", str(tmp_path / "grades")]
+    assert main(words) == 0
+    note = "note: not graded, because a submission is a folder, a .zip, a .py or an .ipynb: "
+    assert f"{note}eve.rar, list.xlsx\n" in capsys.readouterr().err
+    assert main([*words, "--only", "ann"]) == 0
+    assert "note: not graded" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ NO_KERNEL = (
     "this system's kernel does not hold submissions, as Linux does from 5.13 on; "
     "lessons/TEACHING.md says what is withstood without it"
 )
+SUBMISSION = "a submission is a folder, a .zip, a .py or an .ipynb"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -103,24 +104,28 @@ def _export(args: "Namespace") -> int:
 
 
 def _grade(args: "Namespace") -> int:
-    from tinygpt.classroom.grading import class_of, grade_all
+    from tinygpt.classroom.grading import class_of, grade_all, names_of
     from tinygpt.classroom.kernel import landlock_version
     from tinygpt.classroom.marking import Marker
     from tinygpt.classroom.reports import earlier_report, replaced, report_folder, write_reports
-    from tinygpt.classroom.submissions import find_submissions
+    from tinygpt.classroom.submissions import find_submissions, passed_over
     from tinygpt.errors import AssignmentError
 
     assignment = _find(args)
     if not assignment.tasks:
         raise AssignmentError(f"{assignment.name} has nothing to run: a person marks it, by rubric")
     if (args.jobs is not None and args.jobs < 1) or (
-        args.timeout is not None and args.timeout <= 0
+        args.timeout is not None and not args.timeout > 0  # nan is not, either
     ):
         raise AssignmentError("--jobs must be at least 1, and --timeout more than 0 seconds")
     paths = find_submissions(args.submissions)
+    named = dict(zip(paths, names_of(paths), strict=True))
+    if args.only is None and (rest := passed_over(args.submissions)):
+        names = ", ".join([*rest[:5], *[f"{len(rest) - 5} more"] * (len(rest) > 5)])
+        sys.stderr.write(f"note: not graded, because {SUBMISSION}: {names}\n")
     if args.only is not None:
-        paths = _only(args.only, paths, args.submissions)
-    earlier = earlier_report(args.out, assignment.name, args.seed, again=args.only is not None)
+        paths = _only(args.only, named, args.submissions)
+    earlier_report(args.out, assignment.name, args.seed, again=args.only is not None)
     marker = Marker(assignment, assignment.constants(args.seed), hidden=True)
     report_folder(args.out, args.submissions)  # now, and not after an hour of grading
     jobs = args.jobs if args.jobs is not None else min(len(paths), os.cpu_count() or 1)
@@ -129,24 +134,42 @@ def _grade(args: "Namespace") -> int:
     line = ProgressLine(len(paths), assignment.points)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        grades = grade_all(marker, paths, jobs=jobs, seconds=args.timeout, on_done=line.on_done)
+        grades = grade_all(
+            marker,
+            paths,
+            names=[named[path] for path in paths],
+            jobs=jobs,
+            seconds=args.timeout,
+            on_done=line.on_done,
+        )
     line.close()
-    graded = class_of(marker, args.seed, grades)
-    write_reports(graded if earlier is None else replaced(earlier, graded), args.out)
-    for grade in grades:
+    for grade in grades:  # before the report, which a full disk may refuse
         sys.stdout.write(f"{grade.points:5g} of {assignment.points:g}  {grade.name}\n")
+    graded = class_of(marker, args.seed, grades)
+    # read only now: another student may have been graded again in the meantime
+    earlier = earlier_report(args.out, assignment.name, args.seed, again=args.only is not None)
+    write_reports(graded if earlier is None else replaced(earlier, graded), args.out)
     sys.stdout.write(f"{args.out / 'index.html'}\n")
+    failed = [grade for grade in grades if grade.our_fault]
+    if failed:
+        says = ", ".join(grade.name for grade in failed[:5]) + " …" * (len(failed) > 5)
+        raise AssignmentError(
+            f"{len(failed)} could not be graded, and not by their fault: {says}; "
+            f"{failed[0].problem}; grade them again"
+        )
     return 0
 
 
-def _only(name: str, paths: list[Path], folder: Path) -> list[Path]:
+def _only(name: str, named: dict[Path, str], folder: Path) -> list[Path]:
     """The one submission that is asked for. Raises AssignmentError and names what is like it."""
     from tinygpt.errors import AssignmentError
 
-    found = [path for path in paths if name in (path.name, path.stem)]
+    found = [path for path in named if name in (path.name, named[path])]
+    found = found or [path for path in named if name == path.stem]
     if not found:
-        like = [path.name for path in paths if name.lower() in path.name.lower()]
-        says = f"is it {' or '.join(like[:5])}?" if like else f"the first is {paths[0].name!r}"
+        like = [path.name for path in named if name.lower() in path.name.lower()]
+        first = next(iter(named)).name
+        says = f"is it {' or '.join(like[:5])}?" if like else f"the first is {first!r}"
         raise AssignmentError(f"{folder} has no submission {name!r}; {says}")
     return found
 

@@ -20,6 +20,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from functools import partial
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
@@ -134,6 +135,14 @@ class File(Candidate):
         self.name = path.name
         self._files = {str(path)}
 
+    def line_of(self, cause: BaseException) -> str | None:
+        """The innermost line, and the one outside of all functions that leads to it."""
+        inner = super().line_of(cause)
+        for frame, number in traceback.walk_tb(cause.__traceback__):
+            if frame.f_code.co_name == "<module>" and (outer := self._line(frame, number)):
+                return inner if outer == inner else f"{outer} leads to {inner} which"
+        return inner
+
     def _sentence(self, cause: BaseException) -> str:
         if isinstance(cause, UnicodeDecodeError):
             where = f"byte {cause.start:,} is no letter in it"
@@ -187,7 +196,10 @@ class Answers:
             says = {"finding": finding.sentence, "unwritten": unwritten, "late": late}
             wire.send(self.stdout, says, [])
         except Exception as cause:  # too large, or an object with tricks of its own
-            sentence = f"the check cannot use the result ({type(cause).__name__}: {cause})"
+            told = type(cause).__name__
+            with contextlib.suppress(Exception):  # its text may be a trick, too
+                told = f"{told}: {cause}"
+            sentence = f"the check cannot use the result ({told})"
             wire.send(self.stdout, {"finding": sentence[:300]}, [])
 
     # ---- what there is to answer

@@ -4,12 +4,12 @@ Nothing that one submission does can stop the batch or change another's result: 
 becomes the reason on its own page.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from tinygpt.classroom import source
 from tinygpt.classroom.manifest import Constants
@@ -28,6 +28,7 @@ class Grade:
     notes: list[str] = field(default_factory=list)  # what a teacher may want to look at
     seconds: float = 0.0
     files: dict[str, bytes] = field(default_factory=dict)
+    our_fault: bool = False  # the problem is the grader's, and the points mean nothing
 
     @property
     def points(self) -> float:
@@ -35,8 +36,8 @@ class Grade:
         return sum(outcome.points for outcome in self.outcomes)
 
     def as_json(self) -> dict[str, Any]:
-        """What `grades.json` holds of it."""
-        return {
+        """What `grades.json` holds of it: text that every file can hold."""
+        told = {
             "name": self.name,
             "points": self.points,
             "problem": self.problem,
@@ -57,6 +58,7 @@ class Grade:
                 for o in self.outcomes
             ],
         }
+        return cast(dict[str, Any], printable(told))
 
 
 def grade_all(
@@ -64,15 +66,18 @@ def grade_all(
     paths: Iterable[Path],
     *,
     jobs: int,
+    names: Iterable[str] | None = None,
     seconds: float | None = None,
     on_done: Callable[[Grade], None] = lambda grade: None,
 ) -> list[Grade]:
-    """The grades of all submissions, in the order of `paths`; `on_done` is told of each."""
+    """The grades of all submissions, in the order of `paths`; `on_done` is told of each. Of a part
+    of the class `names` are the names that these have in the whole."""
     paths = list(paths)
+    names = names_of(paths) if names is None else names
     with ThreadPoolExecutor(jobs) as pool:
         futures = {
             pool.submit(grade_one, marker, path, name, seconds): i
-            for i, (path, name) in enumerate(zip(paths, _names(paths), strict=True))
+            for i, (path, name) in enumerate(zip(paths, names, strict=True))
         }
         grades: dict[int, Grade] = {}
         try:
@@ -105,7 +110,7 @@ def grade_one(marker: Marker, path: Path, name: str, seconds: float | None = Non
         grade = _run(marker, handed, seconds)
     except Exception as cause:  # a fault of ours must not stop the others
         problem = f"the grader failed on it ({type(cause).__name__}: {cause}); tell your teacher"
-        grade = Grade(name, _nothing(marker, problem), problem)
+        grade = Grade(name, _nothing(marker, problem), problem, our_fault=True)
     grade.seconds = monotonic() - began
     return grade
 
@@ -124,11 +129,36 @@ def _nothing(marker: Marker, problem: str) -> list[Outcome]:
     return [Outcome(task, False, problem, status="unloadable") for task in marker.tasks]
 
 
-def _names(paths: list[Path]) -> Iterator[str]:
-    """A name for each: the folder's or file's, with its ending where two would be the same."""
+def names_of(paths: list[Path]) -> list[str]:
+    """A name for each, no two the same: the folder's or file's, with its ending where two would be
+    the same, or one be like another's file."""
     stems = [path.name if path.is_dir() else path.stem for path in paths]
+    files = {path.name for path in paths}
+    names: list[str] = []
     for path, stem in zip(paths, stems, strict=True):
-        yield stem if stems.count(stem) == 1 else path.name
+        alone = stems.count(stem) == 1 and (stem == path.name or stem not in files)
+        plain = unique = str(printable(stem if alone else path.name))
+        number = 2
+        while unique in names:  # two names that differ in what cannot be printed
+            unique, number = f"{plain} ({number})", number + 1
+        names.append(unique)
+    return names
+
+
+def printable(value: Any) -> Any:
+    """The same with a sign in place of what no file, page or terminal takes: half characters, which
+    UTF-8 does not know, line ends and the terminal's commands.
+
+    >>> printable({"ann\\x1b[2J": ["a\\ud800", 3]})
+    {'ann�[2J': ['a�', 3]}
+    """
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() or c == "\xa0" else "\ufffd" for c in value)
+    if isinstance(value, list):
+        return [printable(part) for part in value]
+    if isinstance(value, dict):
+        return {printable(key): printable(part) for key, part in value.items()}
+    return value
 
 
 def class_of(marker: Marker, seed: int, grades: list[Grade]) -> dict[str, Any]:

@@ -11,6 +11,7 @@
 A released tree has a manifest of the same form, without the tests that are hidden.
 """
 
+import math
 import random
 import re
 import tomllib
@@ -92,6 +93,11 @@ def all_assignments(folder: Path | None = None) -> list[Assignment]:
     """Every assignment in a folder, by name. Raises AssignmentError if there is none."""
     folder = folder or FOLDER
     found = [read_manifest(path) for path in sorted(folder.glob("*/manifest.toml"))]
+    for a in found:
+        if a.name != a.folder.name:
+            raise AssignmentError(
+                f"{a.folder / 'manifest.toml'} has the name {a.name!r}; give it that of its folder"
+            )
     if not found:
         raise AssignmentError(
             f"there are no assignments in {folder}; give the folder lessons/assignments of a "
@@ -125,8 +131,32 @@ def _assignment(folder: Path, told: dict[str, Any]) -> Assignment:
     for task in tasks:
         if task.function not in functions:
             raise ValueError(f"{task.name!r} is about {task.function!r}, which is not listed")
-        if not isinstance(task.points, int | float) or task.points <= 0:
+        if (
+            isinstance(task.points, bool)
+            or not isinstance(task.points, int | float)
+            or (not 0 < task.points < math.inf)
+        ):
             raise ValueError(f"{task.name!r} gives {task.points!r} points, and needs more than 0")
+        if not all(isinstance(text, str) for text in (task.name, task.test, task.hint, task.note)):
+            raise ValueError(f"{task.name!r} has a name, test, hint or note that is no text")
+    for key in ("files", "given", "allowed"):
+        listed = told.get(key, []) if key == "given" else told[key]
+        if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
+            raise ValueError(f"{key} is {listed!r} and should be a list of names")
+        if key != "allowed" and any(Path(item).name != item for item in listed):
+            raise ValueError(f"{key} is {listed!r} and should name files, without a folder")
+    for key in ("name", "title"):
+        if not isinstance(told[key], str):
+            raise ValueError(f"{key} is {told[key]!r} and should be a text")
+    if not told["files"]:
+        raise ValueError("files is empty and should name what is handed in")
+    for key in ("seconds", "total_seconds", "memory_mb"):
+        most = told.get(key, 1)
+        if not isinstance(most, int | float) or not 0 < most < math.inf:
+            raise ValueError(f"{key} is {most!r} and should be a number above 0")
+    for key, choices in told.get("variant", {}).items():
+        if not isinstance(choices, list) or not choices:
+            raise ValueError(f"the variant's {key} is {choices!r} and should be a list of choices")
     if len({task.name for task in tasks}) < len(tasks):
         raise ValueError("two checks have the same name")
     return Assignment(

@@ -11,6 +11,7 @@ from tinygpt.classroom import source
 from tinygpt.classroom.manifest import Assignment, Constants, Task
 from tinygpt.classroom.process import Child, Limits, Unloadable
 from tinygpt.classroom.student import Costly, Functions, Student, remote
+from tinygpt.errors import AssignmentError
 from tinygpt.lesson_checks.candidate import Finding, Unwritten
 from tinygpt.lesson_checks.expect import details
 
@@ -59,6 +60,8 @@ class Marker:
     def __init__(self, assignment: Assignment, constants: Constants, *, hidden: bool) -> None:
         self.assignment, self.constants = assignment, constants
         self.tasks = [task for task in assignment.tasks if hidden or not task.hidden]
+        for name in assignment.given:
+            source.read(assignment, name)  # it is there: now, and not at each submission
         self._public = source.tests(assignment, "public_tests")
         self._hidden: ModuleType | None = None
         self._solution: ModuleType | None = None
@@ -92,6 +95,8 @@ class Marker:
         except Finding as finding:
             status = "stopped" if isinstance(finding, Costly) else "wrong"
             return Outcome(task, False, finding.sentence, _short(finding.facts), status)
+        except AssignmentError:
+            raise
         except Exception as cause:  # the result is of a kind that no test expected
             says = " ".join(str(cause).split()).rstrip(".")
             sentence = f"the check cannot use the result ({type(cause).__name__}: {says})"

@@ -65,9 +65,14 @@ def _plain(text: str) -> str:
     """A cell without `%magic` and `!command`; nothing of a cell in another language."""
     if text.lstrip().startswith("%%") and not text.lstrip().startswith(_TIMING):
         return ""
-    return "\n".join(map(_plain_line, text.splitlines()))
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return "\n".join(map(_plain_line, text.split("\n")))
+    return text  # a line that begins with % is the rest of an expression
 
 
 def _plain_line(line: str) -> str:
     start = line.lstrip()
-    return line[: len(line) - len(start)] + "pass" if start.startswith(("%", "!")) else line
+    magic = start.startswith(("%", "!", "?")) or start.rstrip().endswith("?")
+    return line[: len(line) - len(start)] + "pass" if magic else line

@@ -1,5 +1,6 @@
 """The pages of a report: one for the class, one for each student; no script, no network."""
 
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any
@@ -29,6 +30,7 @@ pre { background: var(--ground); padding: .6rem .8rem; border-radius: .3rem; ove
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
+.class :is(th, td):first-child { min-width: 11rem; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 a { color: inherit; }
 @media (max-width: 40rem) { .class tr { display: grid; grid-template-columns: 1fr auto;
@@ -116,9 +118,11 @@ def class_page(graded: dict[str, Any], names: dict[str, str]) -> str:
 
 
 def _sentence(finding: str, functions: Iterable[str]) -> str:
-    """A finding with a capital, unless a function's name begins it, and with its full stop."""
+    """A finding with a capital, unless a function's name or a result's (y, dx) begins it, and with
+    its full stop."""
     begin, *_ = finding.split() or [""]
-    capital = finding if begin in functions else finding[:1].upper() + finding[1:]
+    named = begin in functions or re.fullmatch("y|d[a-z]", begin)
+    capital = finding if named else finding[:1].upper() + finding[1:]
     return f"{_text(capital)}{'' if finding.endswith(('.', '?')) else '.'}"
 
 

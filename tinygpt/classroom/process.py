@@ -18,6 +18,7 @@ import numpy as np
 
 import tinygpt
 from tinygpt.classroom import wire
+from tinygpt.errors import AssignmentError
 from tinygpt.lesson_checks.candidate import Finding, Unwritten
 
 START = (
@@ -68,7 +69,10 @@ class Child:
     def ask(self, message: dict[str, Any], arguments: tuple[Any, ...] = ()) -> Any:
         """The answer to a question. Raises Finding with the sentence that says what is wrong."""
         if self._process is None:
-            self._start()
+            try:
+                self._start()
+            except OSError as error:  # no room, no more processes: not the submission's fault
+                raise AssignmentError(f"its process cannot be started: {error}") from None
         return self._answer(message, arguments)
 
     # ---- the process

@@ -30,11 +30,12 @@ two are `py -m venv .venv` and `.venv\\Scripts\\activate`."""
 
 _IN_THE_FILE = f"""
 The fourth gives points, reasons and hints, as often as you like; the last runs the same checks as
-tests.
+tests, and shows what your functions print where one fails.
 
 Write your code in `{{file}}`, in place of each line `{source.UNWRITTEN}`. If you like notebooks
-better, copy its text into the cells of `{{book}}` beside it, and end with the cell
-`from tinygpt.classroom.released import check; check(globals())`."""
+better, `pip install notebook`, copy its text into the cells of `{{book}}` beside it, and end with
+the cell `from tinygpt.classroom.released import check; check(globals())`. Leave `{{file}}` as it
+came then: once something is written in it, it is what counts."""
 
 _IN_THE_NOTEBOOK = f"""
 The last gives points, reasons and hints, and so does the last cell of the notebook.

@@ -28,6 +28,7 @@ class PublicCheck:
         return self._marker.tasks[self._number].name
 
     def __call__(self) -> None:
+        __tracebackhide__ = True
         spec = importlib.util.spec_from_file_location(self._path.stem, self._path)
         if spec is None or spec.loader is None or not self._path.exists():
             raise AssignmentError(f"{self._path.name} is missing")
@@ -74,8 +75,15 @@ def _expect(marker: Marker, name: str, functions: Mapping[str, Any]) -> None:
 
 def _raise(outcome: Outcome) -> None:
     """AssertionError with the reason, unless it passed."""
+    __tracebackhide__ = True  # pytest shows the reason and no line of ours
     if not outcome.passed:
-        raise AssertionError("\n".join([outcome.reason, *outcome.facts, outcome.task.hint]))
+        raise AssertionError("\n".join([outcome.reason, *outcome.facts, *_hint(outcome)]))
+
+
+def _hint(outcome: Outcome) -> list[str]:
+    """The hint, where something is written and wrong."""
+    wrong = outcome.status == "wrong" and outcome.task.hint != ""
+    return [f"hint: {outcome.task.hint}"] * wrong
 
 
 def check_folder(folder: Path, name: str) -> tuple[Assignment, list[Outcome], list[str]]:
@@ -111,10 +119,10 @@ def report(assignment: Assignment, outcomes: list[Outcome]) -> str:
         lines += [f"    note: {o.task.note}"] * (o.passed and o.task.note != "")
         if not o.passed and o.status != "unloadable":
             lines += [f"    {o.reason}", *(f"        {fact}" for fact in o.facts)]
-            lines += [f"    hint: {o.task.hint}"] * (o.status == "wrong" and o.task.hint != "")
+            lines += [f"    {line}" for line in _hint(o)]
     unloadable = [o.reason for o in outcomes if o.status == "unloadable" and not o.passed]
     if unloadable:
-        lines.append(f"    the file cannot be run: {unloadable[0]}")
+        lines += ["", f"the file cannot be run: {unloadable[0]}"]
     got, most = sum(o.points for o in outcomes), sum(o.task.points for o in outcomes)
     rest = assignment.points - most
     hidden = f"; {rest:g} more are in checks that only the grader runs" if rest else ""

@@ -22,15 +22,25 @@ def write_reports(graded: Class, out: Path) -> None:
     """grades.csv, grades.json, index.html, students/NAME.html, gradescope/NAME.json."""
     for folder in ("students", "gradescope"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    (out / "grades.json").write_text(json.dumps(graded, indent=1, ensure_ascii=False), "utf-8")
-    (out / "grades.csv").write_text(table(graded), "utf-8", newline="")
+    _write(out / "grades.json", json.dumps(graded, indent=1, ensure_ascii=False))
+    _write(out / "grades.csv", table(graded))
     names = file_names([student["name"] for student in graded["students"]])
-    (out / "index.html").write_text(class_page(graded, names), "utf-8")
+    _write(out / "index.html", class_page(graded, names))
     for student in graded["students"]:
         name = names[student["name"]]
-        (out / "students" / f"{name}.html").write_text(student_page(graded, student), "utf-8")
+        _write(out / "students" / f"{name}.html", student_page(graded, student))
         results = json.dumps(gradescope(student), indent=1, ensure_ascii=False)
-        (out / "gradescope" / f"{name}.json").write_text(results, "utf-8")
+        _write(out / "gradescope" / f"{name}.json", results)
+
+
+def _write(path: Path, text: str) -> None:
+    """All of the file, or the earlier one stays: on a full disk, and when we are killed."""
+    part = path.with_name(f"{os.getpid()}.part")
+    try:
+        part.write_text(text, "utf-8", newline="" if path.suffix == ".csv" else None)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def report_folder(out: Path, submissions: Path) -> None:
@@ -61,7 +71,9 @@ def read_reports(out: Path) -> Class:
     """What an earlier run wrote. Raises AssignmentError if it cannot be read."""
     try:
         graded: Class = json.loads((out / "grades.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        for student in graded["students"]:
+            _ = student["name"], student["points"], [check["name"] for check in student["checks"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise AssignmentError(
             f"{out / 'grades.json'} cannot be read ({error}); choose another folder with --out"
         ) from None
@@ -72,10 +84,19 @@ def replaced(graded: Class, fresh: Class) -> Class:
     """The class with the students of `fresh` in their old places. Raises AssignmentError when
     the two are not the same assignment of the same class."""
     _expect_same(graded, {key: fresh[key] for key in ("assignment", "seed")})
+    if any(_checks(student) != _checks(fresh["students"][0]) for student in graded["students"]):
+        raise AssignmentError(
+            "the assignment has other checks now than in the report there; grade the whole class "
+            "again, without --only"
+        )
     new = {student["name"]: student for student in fresh["students"]}
     kept = [new.pop(student["name"], student) for student in graded["students"]]
     students = sorted([*kept, *new.values()], key=lambda student: str(student["name"]))
     return {**fresh, "students": students}
+
+
+def _checks(student: dict[str, Any]) -> list[tuple[str, float]]:
+    return [(check["name"], check["of"]) for check in student["checks"]]
 
 
 def _expect_same(graded: Class, wanted: Class) -> None:
@@ -102,7 +123,7 @@ def table(graded: Class) -> str:
 
 def _harmless(cell: str) -> str:
     """A cell that a spreadsheet does not take for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t")) else cell
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
 
 
 def gradescope(student: dict[str, Any]) -> dict[str, Any]:
@@ -128,7 +149,7 @@ def file_names(names: list[str]) -> dict[str, str]:
     """A file name for each student, no two the same, whatever the names are."""
     found: dict[str, str] = {}
     for name in names:
-        plain = re.sub(r"[^\w.-]+", "_", name).strip(".")[:80] or "student"
+        plain = re.sub(r"[^\w.-]+", "_", name).strip(".")[:50] or "student"  # 255 bytes at most
         taken = {other.lower() for other in found.values()}
         number = 2
         unique = plain

@@ -11,6 +11,7 @@ nbgrader in the same one (`local`), where `breakpoint()` works.
 from collections.abc import Mapping
 from typing import Any
 
+from tinygpt.classroom import wire
 from tinygpt.classroom.process import Child, Unloadable
 from tinygpt.lesson_checks.candidate import Candidate, Finding, Unwritten
 
@@ -51,7 +52,7 @@ class Remote(Candidate):
             raise Costly(f"{self.name} is not run again: {self._gave_up} in an earlier check")
         question = {"do": "call", "function": self.name, "names": self.arguments}
         try:
-            return self._child.ask({**question, "keep": self._keeps}, given)
+            result = self._child.ask({**question, "keep": self._keeps}, given)
         except Unloadable:
             raise
         except Unwritten:
@@ -63,6 +64,18 @@ class Remote(Candidate):
                     most = f"; it may use {self._child.limits.memory_mb:,} MB" * ("memory" in what)
                     raise Costly(finding.sentence + most, self.facts()) from None
             raise type(finding)(finding.sentence, self.facts()) from None
+        for part in result if isinstance(result, tuple | list) else ():
+            if isinstance(part, wire.Handle):
+                part.source, part.inputs = self.name, super().facts()
+        return result
+
+    def facts(self, **more: Any) -> dict[str, Any]:
+        """The last call's arguments, what else is to be shown, and what a cache was made from."""
+        told = super().facts(**more)
+        for value in self.given:
+            if isinstance(value, wire.Handle):
+                told = {**told, **{k: v for k, v in value.inputs.items() if k not in told}}
+        return told
 
     def line_of_overflow(self) -> str:
         """Where the last call leaves the range of floating point."""

@@ -3,6 +3,7 @@
 Nothing is unpacked: of a zip file, only the files that the manifest names are read, into memory.
 """
 
+import ast
 import os
 import re
 import stat
@@ -10,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from tinygpt.classroom.manifest import Assignment, Constants
 from tinygpt.classroom.notebook import to_module
@@ -46,6 +48,12 @@ def find_submissions(folder: Path) -> list[Path]:
     return found
 
 
+def passed_over(folder: Path) -> list[str]:
+    """Names in the folder that are no submission and may have been meant as one: jane.rar."""
+    names = [path.name for path in sorted(folder.iterdir()) if not _is_submission(path)]
+    return [name for name in names if not name.startswith((".", "__"))]
+
+
 def _is_submission(path: Path) -> bool:
     if path.name.startswith((".", "__")):
         return False
@@ -58,10 +66,14 @@ def read_submission(path: Path, assignment: Assignment, constants: Constants) ->
     try:
         members = _members(path)
         inner = [name for name in members if name.lower().endswith(".zip")]
-        if len(inner) == 1 and not any(name.endswith((".py", ".ipynb")) for name in members):
+        if (
+            path.is_dir()
+            and len(inner) == 1
+            and not any(name.endswith((".py", ".ipynb")) for name in members)
+        ):
             members = _members(path / inner[0])
         for file in assignment.files:
-            _take(handed, members, file, assignment)
+            _take(handed, members, file, assignment, alone=list(members) == [path.name])
         _compare_constants(handed, assignment, constants)
     except AssignmentError as error:
         handed.problem = str(error)
@@ -89,12 +101,16 @@ def _members(path: Path) -> Members:
 def _files(folder: Path) -> Iterator[Path]:
     """Every file below a folder, without links and without what Python, git and editors put there:
     `.venv` alone has thousands."""
-    for inside, folders, names in os.walk(folder):  # it follows no link
+    for inside, folders, names in os.walk(folder, onerror=_fail):  # it follows no link
         folders[:] = [name for name in folders if not name.startswith((".", "__"))]
         if "pyvenv.cfg" in names:
             folders[:] = []
         files = [Path(inside, name) for name in names]
         yield from (file for file in files if file.is_file() and not file.is_symlink())
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def _read(path: Path) -> bytes:
@@ -136,24 +152,28 @@ def _zipped(path: Path) -> Members:
     return {info.filename: lambda info=info: read(info) for info in infos}  # type: ignore[misc]
 
 
-def _take(handed: Handed, members: Members, file: str, assignment: Assignment) -> None:
-    """Put the file that the manifest names into `handed`, be it a module or a notebook."""
+def _take(
+    handed: Handed, members: Members, file: str, assignment: Assignment, *, alone: bool
+) -> None:
+    """Put the file that the manifest names into `handed`, be it a module or a notebook. One that
+    was handed in `alone` may have the student's name."""
     seen = [name for name in members if not re.search(r"(^|/)(\.[^/]|__)", name)]
     seen.sort(key=lambda name: (name.count("/"), name))
     stem = PurePosixPath(file).stem
     module = _named(seen, file)
     notebook = _named(seen, f"{stem}.ipynb")
     if module is None and notebook is None and file == assignment.files[0]:
-        rest = [
-            n for n in seen if n.endswith((".py", ".ipynb")) and "test" not in n.rpartition("/")[2]
-        ]
+        rest = [name for name in seen if name.endswith((".py", ".ipynb"))]
+        if len(rest) > 1:
+            rest = [name for name in rest if not re.search(r"(^|/)test_[^/]*$|_test\.py$", name)]
         if len(rest) == 1:
             module, notebook = (rest[0], None) if rest[0].endswith(".py") else (None, rest[0])
-            handed.notes.append(f"{file} is missing; {rest[0]} was taken in its place")
+            if not alone:
+                handed.notes.append(f"{file} is missing; {rest[0]} was taken in its place")
     data = members[module]() if module is not None else b""
     stubs = data.count(UNWRITTEN.encode())
     if notebook is not None and (module is None or stubs >= len(assignment.functions)):
-        handed.files[file] = to_module(members[notebook]()).encode()
+        handed.files[file] = to_module(members[notebook]()).encode("utf-8", "replace")
         handed.notebook = handed.notebook or file == assignment.files[0]
     elif module is None:
         there = ", ".join(seen[:6]) or "nothing"
@@ -162,12 +182,22 @@ def _take(handed: Handed, members: Members, file: str, assignment: Assignment) -
         raise AssignmentError(f"{file} is empty")
     else:
         handed.files[file] = data
+        if notebook is not None:
+            handed.notes.append(f"{module} was taken, and {notebook} beside it was not")
+    taken = notebook if handed.files.get(file) is not data else module
+    beside = [n for n in seen if taken and n != taken and _base(n) == _base(taken)]
+    if beside:
+        handed.notes.append(f"{taken} was taken; there is {', '.join(beside[:3])}, too")
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _named(names: list[str], file: str) -> str | None:
     """The name that is this file's; else one that a platform has put something before."""
     for name in names:
-        if name.rpartition("/")[2] == file:
+        if _base(name) == file:
             return name
     ending = [name for name in names if re.search(rf"[_\- ]{re.escape(file)}$", name)]
     return ending[0] if len(ending) == 1 else None
@@ -177,8 +207,17 @@ def _compare_constants(handed: Handed, assignment: Assignment, constants: Consta
     """A note for each constant of the class that has another value in the file."""
     text = handed.files[assignment.files[0]].decode("utf-8", "replace")
     for name, value in constants.items():
-        for found in re.findall(rf"^{name.upper()} = ([^#\n]*)", text, re.MULTILINE):
-            if found.strip().strip("\"'") != str(value):
+        found = re.findall(rf"^{name.upper()} = ([^#\n]*)", text, re.MULTILINE)
+        for said in list(dict.fromkeys(word.strip()[:40] for word in found))[:3]:
+            if _value(said) != value:
                 handed.notes.append(
-                    f"{name.upper()} is {found.strip()} in the file and {value!r} in this class"
+                    f"{name.upper()} is {said} in the file and {value!r} in this class"
                 )
+
+
+def _value(text: str) -> Any:
+    """What a constant is, however it is written: 1e-6 and 0.000001 are the same."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text

@@ -10,7 +10,7 @@ import io
 import json
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import IO, Any
 
@@ -22,12 +22,19 @@ DEEPEST = 20  # lists in lists
 
 
 class Handle:
-    """Stands for an object that stayed in the other process; its class is named like that one's."""
+    """Stands for an object that stayed in the other process; its class is named like that one's.
+
+    `source` is the function whose result it was part of, `inputs` what that was called with."""
 
     number: int
+    source: str = ""
+    inputs: Mapping[str, Any] = {}
 
     def __repr__(self) -> str:
-        return f"a {type(self).__name__}"
+        if self.source:
+            return f"that of {self.source}({', '.join(self.inputs)})"
+        kind = type(self).__name__
+        return "None" if kind == "NoneType" else f"a {kind}"
 
 
 def handle(number: int, kind: str) -> Handle:

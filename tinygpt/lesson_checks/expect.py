@@ -142,15 +142,16 @@ def expect_number(f: Candidate, got: Any, *, part: str = "") -> None:
         raise Finding(f"{begin} {kind} and should {end}", f.facts())
 
 
-def expect_finite(f: Candidate, got: Any, right: Any) -> None:
-    """No NaN and no infinity; the sentence names the line that made it."""
+def expect_finite(f: Candidate, got: Any, right: Any = None) -> None:
+    """No NaN and no infinity; the sentence names the line that made it. `right` is shown, if it is
+    known."""
     array = np.asarray(got)
     if not np.isfinite(array).all():
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         at = f" at {place(index)}" if index else ""
         raise Finding(
             f"the result is {number(array[index])}{at}{f.line_of_overflow()}",
-            f.facts(yours=got, right=right),
+            f.facts(yours=got, **({} if right is None else {"right": right})),
         )
 
 

@@ -41,7 +41,7 @@ def softmax_gives_probabilities(student, variant):
         expect_array(f, f(x), x.shape, dtype)
     for x in LOGITS:
         p = f(x)
-        expect_finite(f, p, "probabilities")
+        expect_finite(f, p)
         expect(bool((p >= 0).all()), "a probability is negative", f, yours=p)
         sums = p.sum(axis=-1)
         expect_close(f, sums, np.ones(sums.shape), "the rows, along the last axis, do not sum to 1",
@@ -87,7 +87,7 @@ def the_gradient_is_the_slope_of_the_loss(student, variant):
         x = logits.copy()
         dlogits = f(x, ids)
         expect_array(f, dlogits, x.shape)
-        expect_finite(f, dlogits, "a slope")
+        expect_finite(f, dlogits)
         expect(bool(dlogits.any()), "the gradient is 0 everywhere", f, yours=dlogits)
 
         def loss(x=x, ids=ids):

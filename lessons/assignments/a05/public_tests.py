@@ -44,7 +44,7 @@ def linear_has_the_right_shape(student, variant):
     for x, w, b in layers(variant):
         y, _ = expect_parts(f, f(x, w, b), "y", "cache")
         expect_array(f, y, (*x.shape[:-1], len(b)), part="y")
-        expect_finite(f, y, "numbers")
+        expect_finite(f, y)
         at_zero, _ = f(np.zeros(x.shape), w, b)
         expect_close(f, at_zero, np.broadcast_to(b, y.shape), "where x is 0, y should be b")
     for dtype in (np.float32, np.float64):
@@ -93,6 +93,11 @@ def numeric_grad_moves_one_number_to_both_sides(student, variant):
                    "same time; move one, ask f on both sides, then take the next", f)  # fmt: skip
         expect_finite(f, got, slope(x))
         expect_close(f, got, slope(x), "it is not the slope of f", tolerance=1e-4)
+        moves = [np.zeros(x.shape), *(asked - x for asked in function.asked)]
+        both = (np.max(moves, axis=0) > 0) & (np.min(moves, axis=0) < 0)
+        expect(
+            both.all(), "it asks f on one side of x alone; move each number up, and then down", f
+        )
 
 
 def worst_error_finds_the_place(student, variant):
@@ -101,7 +106,8 @@ def worst_error_finds_the_place(student, variant):
     function = Function("(x ** 2).sum()", lambda x: (x**2).sum())
     error, place = expect_parts(f, f(function, x, 2 * x), "error", "place")
     expect_number(f, error, part="error")
-    expect(0 <= error < 1e-5, f"the gradient is right and the error is {error:.2g}", f)
+    expect(0 <= error < 1e-5, f"the gradient is right and the error is {error:.2g}: "
+           "it should be below 1e-5", f)  # fmt: skip
     for wrong in ((0, 0), (1, 2), (0, 1)):
         grad = 2 * x
         grad[wrong] += 1.0

@@ -12,12 +12,12 @@ def rows(a):
     return a.reshape(-1, a.shape[-1])
 
 
-# WRONG only_for_rows: linear: shapes and dtypes, any axes in front
+# WRONG only_for_rows: linear: shapes, dtypes, and y is b where x is 0
 def linear(x, w, b):
     return right_linear(rows(x), w, b)
 
 
-# WRONG always_float64: linear: shapes and dtypes, any axes in front
+# WRONG always_float64: linear: shapes, dtypes, and y is b where x is 0
 def linear(x, w, b):
     return right_linear(x.astype(np.float64), w, b)
 
@@ -28,7 +28,7 @@ def linear(x, w, b):
     return (y - b) / SCALE + b, cache
 
 
-# WRONG the_scale_on_the_bias_too: linear: shapes and dtypes, any axes in front; linear: the right numbers
+# WRONG the_scale_on_the_bias_too: linear: shapes, dtypes, and y is b where x is 0; linear: the right numbers
 def linear(x, w, b):
     y, cache = right_linear(x, w, b)
     return y - b + SCALE * b, cache
@@ -68,7 +68,7 @@ def linear_backward(dy, cache):
     return dx, dw, np.zeros(db.shape) + db
 
 
-# WRONG to_one_side: numeric gradient: as exact as it can be
+# WRONG to_one_side: numeric gradient: both sides, one number at a time; numeric gradient: as exact as it can be
 def numeric_grad(f, x):
     grad = np.zeros(x.shape)
     for i in np.ndindex(x.shape):

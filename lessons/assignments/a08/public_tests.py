@@ -45,7 +45,7 @@ def forward(student, q, k, v):
     f = student.attention
     y, _ = expect_parts(f, f(q, k, v), "y", "cache")
     expect_array(f, y, q.shape, part="y")
-    expect_finite(f, y, "numbers")
+    expect_finite(f, y)
     return y
 
 
@@ -96,7 +96,7 @@ def backward_is_the_slope_of_forward(student, variant):
         parts = expect_parts(g, g(dy, cache), "dq", "dk", "dv")
         for name, part in zip(("dq", "dk", "dv"), parts, strict=True):
             expect_array(g, part, q.shape, part=name)
-            expect_finite(g, part, "slopes")
+            expect_finite(g, part)
         expect(bool(np.any(parts[2])), "dv is 0 everywhere", g)
 
         def loss(q=q, k=k, v=v, dy=dy):
