@@ -54,6 +54,7 @@ def test_the_key_opens_everything_and_nothing_else_does(checkpoint):
             assert server.get(path).status_code == 200
         # public to read alone; and a body is not even read without a key
         assert server.post("/", {}).status_code == 401
+        assert server.post("/health", {}).status_code == 405
         assert server.post("/generate", {"prompt": "x" * 2_000_000}).status_code == 401
         assert not any("cl" in record.get("message", "") for record in server.records())
 

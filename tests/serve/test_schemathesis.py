@@ -17,6 +17,13 @@ HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 PLACES = os.pathsep.join([str(ROOT / ".venv/judges/bin"), os.environ["PATH"]])
 SECONDS = os.environ.get("TINYGPT_SCHEMATHESIS_SECONDS", "60")  # more by hand
 
+KEYS = """
+[auth.openapi.bearer]
+bearer = "secret"
+[auth.openapi.header]
+api_key = "secret"
+"""
+
 
 @pytest.fixture
 def command():
@@ -32,7 +39,8 @@ def command():
 def test_the_description_holds(command, tmp_path):
     save_small_model(tmp_path / "small.h5")
     flags = ("--max-new-tokens", "200", "--max-body-bytes", "65536")
-    with served(tmp_path / "small.h5", *flags) as server:
+    (tmp_path / "schemathesis.toml").write_text(KEYS)
+    with served(tmp_path / "small.h5", *flags, TINYGPT_API_KEY="secret") as server:
         given = {
             "SCHEMATHESIS_HOOKS": str(HOOKS),
             "CONTEXT": str(CONTEXT),

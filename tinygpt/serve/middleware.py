@@ -95,7 +95,8 @@ class KeyCheck:
     /openapi.json; and the page at / with its files below `public_files`, which then asks for it.
     """
 
-    PUBLIC = ("/health", "/ready", "/openapi.json", "/")
+    OPEN = ("/health", "/ready")  # to every method: those that there are not are 405, not 401
+    PUBLIC = ("/openapi.json", "/")
 
     def __init__(self, app: ASGIApp, key: str, public_files: str) -> None:
         self.app, self.public_files = app, public_files
@@ -117,7 +118,8 @@ class KeyCheck:
     def _is_public(self, scope: Scope) -> bool:
         path: str = scope["path"]
         reads = scope["method"] == "GET"
-        return reads and (path in self.PUBLIC or path.startswith(self.public_files))
+        readable = path in self.PUBLIC or path.startswith(self.public_files)
+        return path in self.OPEN or (reads and readable)
 
     def _has_key(self, scope: Scope) -> bool:
         kind, _, bearer = (_header(scope, b"authorization") or b"").partition(b" ")
