@@ -27,7 +27,7 @@ def asked(model, tokenizer, body, path="/generate", **settings):
         async with (
             app.router.lifespan_context(app),
             httpx.AsyncClient(
-                transport=httpx.ASGITransport(app), base_url="http://x", timeout=60
+                transport=httpx.ASGITransport(app), base_url="http://localhost", timeout=60
             ) as client,
         ):
             return await client.post(path, json=body)
@@ -53,6 +53,22 @@ def test_a_failure_that_nobody_foresaw_is_500_in_the_one_shape(quiet):
     assert answer.status_code == 500 and answer.headers["x-request-id"]
     assert answer.json()["error"]["code"] == "internal_error"
     assert "secret" not in answer.text
+
+
+def test_weights_that_are_no_numbers_are_said_to_be_none():
+    model = small_model()
+    model.flat[:] = float("nan")
+    scored = {"prompt": "ab", "echo": True, "logprobs": 1, "max_tokens": 0}
+    for path, body in (
+        ("/generate", {"prompt": "a"}),
+        ("/v1/completions", scored),
+        ("/playground/stream", {"prompt": "ab"}),
+        ("/playground/pulls", {"ids": [1, 2], "position": 1}),
+    ):
+        answer = asked(model, BYTES, body, path)
+        assert answer.status_code == 500, path
+        assert answer.json()["error"]["code"] == "model_error"
+        assert "weights are damaged" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("stream", [True, False])
