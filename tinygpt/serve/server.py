@@ -7,11 +7,13 @@ import sys
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tinygpt.errors import ConfigError
 from tinygpt.serve.engine import Engine
 from tinygpt.serve.settings import Settings
 
+MOST_HEAD = 1 << 16  # bytes of a request before its body, and between the parts of one
 KEEP_ALIVE = 65  # seconds; longer than the clients keep their idle connections
 
 
@@ -29,13 +31,43 @@ def listen(settings: Settings) -> socket.socket:
             listener = on_failure.enter_context(socket.socket(family, kind, protocol))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
+        except UnicodeError:
+            raise ConfigError(f"--host is {host!r:.60}, which cannot be a name") from None
         except OSError as error:
-            raise ConfigError(
-                f"cannot listen at {host} port {port} ({error.strerror}); choose another --port, "
-                "or --host"
-            ) from None
+            raise _cannot_listen(settings, error) from None
         on_failure.pop_all()
     return listener
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"cannot listen at {settings.host!r} port {settings.port} ({error.strerror}); choose "
+        "another --port, or --host"
+    )
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP, which would keep headers of any size: these end at MOST_HEAD bytes."""
+
+    _gathered = 0  # bytes since something was complete
+
+    def data_received(self, data: bytes) -> None:
+        self._gathered += len(data)
+        super().data_received(data)
+        if self._gathered > MOST_HEAD and not self.transport.is_closing():
+            self.send_400_response(f"The request's head has more than {MOST_HEAD} bytes.")
+
+    def on_headers_complete(self) -> None:
+        self._gathered = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._gathered = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._gathered = 0
+        super().on_message_complete()
 
 
 class Server(uvicorn.Server):
@@ -46,6 +78,7 @@ class Server(uvicorn.Server):
         grace = settings.grace_seconds
         config = uvicorn.Config(
             app,
+            http=_Protocol,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -56,7 +89,16 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._engine: Engine = app.state.engine
-        self._grace, self._listener = grace, listener
+        self._settings, self._listener = settings, listener
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal comes. Raises ConfigError when another process, which was bound to
+        the port as well, began to listen first."""
+        try:
+            self._listener.listen()
+        except OSError as error:
+            raise _cannot_listen(self._settings, error) from None
+        super().run(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say where."""
@@ -68,7 +110,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the texts while the connections wait for them; a second Ctrl-C cuts all short."""
-        closing = asyncio.create_task(self._engine.close(self._grace))
+        closing = asyncio.create_task(self._engine.close(self._settings.grace_seconds))
         await super().shutdown(sockets)
         await self._engine.close(0)
         await closing
