@@ -7,9 +7,78 @@ import httpx
 import pytest
 from server_process import BYTES, alone, small_model
 
-from tinygpt.serve import chat
+from tinygpt.serve import chat, server
 from tinygpt.serve.app import create_app
 from tinygpt.serve.settings import read_settings
+
+
+def listening(ask):
+    """What ask(open_one) says of a server in this process; open_one() connects to it."""
+
+    async def serve():
+        settings = read_settings(port=0)
+        with server.listen(settings) as listener:
+            app = create_app(settings, small_model(), BYTES, "small")
+            one = server.Server(app, settings, listener)
+            running = asyncio.create_task(one.serve([listener]))
+            while not one.started:
+                await asyncio.sleep(0.01)
+            address = listener.getsockname()
+            told = await asyncio.wait_for(ask(lambda: asyncio.open_connection(*address)), 10)
+            one.should_exit = True
+            await running
+            return told
+
+    return asyncio.run(serve())
+
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /health HT", HEALTH + HEALTH[:-2]])
+def test_a_head_that_does_not_come_is_not_waited_for(monkeypatch, begun):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+
+    async def ask(open_one):
+        reader, writer = await open_one()
+        writer.write(begun)
+        told = await reader.read()
+        writer.close()
+        return told
+
+    assert listening(ask).count(b"HTTP/1.1 200 OK") == begun.count(HEALTH)
+
+
+def test_an_answer_may_take_longer_than_a_head(monkeypatch):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.1)
+    body = b'{"prompt": "a", "max_new_tokens": 1000, "eos_id": -1}'
+    head = "POST /generate HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close\r\n"
+
+    async def ask(open_one):
+        reader, writer = await open_one()
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        told = await reader.read()
+        writer.close()
+        return told
+
+    assert b'"token_count":1000' in listening(ask)
+
+
+def test_one_connection_too_many_is_told_so(monkeypatch):
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
+
+    async def ask(open_one):
+        idle = [await open_one() for _ in range(2)]
+        reader, writer = await open_one()
+        refused = await reader.read()
+        idle[0][1].write(HEALTH)  # the others are served as before
+        served = await idle[0][0].readuntil(b'{"status":"ok"}')
+        for _, one in (*idle, (reader, writer)):
+            one.close()
+        return refused, served
+
+    refused, answered = listening(ask)
+    assert refused.startswith(b"HTTP/1.1 503 ") and answered.startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.fixture

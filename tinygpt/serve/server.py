@@ -14,7 +14,13 @@ from tinygpt.serve.engine import Engine
 from tinygpt.serve.settings import Settings
 
 MOST_HEAD = 1 << 16  # bytes of a request before its body, and between the parts of one
+HEAD_SECONDS = 30  # that it may take to come
+MOST_CONNECTIONS = 900  # for a process may often have no more than 1024 files open
 KEEP_ALIVE = 65  # seconds; longer than the clients keep their idle connections
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n"
+    b"connection: close\r\n\r\n"
+)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -47,9 +53,43 @@ def _cannot_listen(settings: Settings, error: OSError) -> ConfigError:
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP, which would keep headers of any size: these end at MOST_HEAD bytes."""
+    """uvicorn's HTTP, which would take any number of connections, and wait on each for a head of
+    any size: here MOST_CONNECTIONS, HEAD_SECONDS and MOST_HEAD are the end."""
 
     _gathered = 0  # bytes since something was complete
+    _in_head = False  # a head has begun, and not ended
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.write(_BUSY)
+            transport.close()
+        else:
+            self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_came()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        if self.cycle is None or self.cycle.response_complete:  # else nobody reads on
+            self._expect_head()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._in_head:
+            self._expect_head()
+
+    def _expect_head(self) -> None:
+        self._head_came()
+        self._late = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _head_came(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
 
     def data_received(self, data: bytes) -> None:
         self._gathered += len(data)
@@ -58,7 +98,8 @@ class _Protocol(HttpToolsProtocol):
             self.send_400_response(f"The request's head has more than {MOST_HEAD} bytes.")
 
     def on_headers_complete(self) -> None:
-        self._gathered = 0
+        self._gathered, self._in_head = 0, False
+        self._head_came()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
