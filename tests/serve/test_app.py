@@ -140,6 +140,24 @@ def test_weights_that_are_no_numbers_are_said_to_be_none():
         assert "weights are damaged" in answer.json()["error"]["message"]
 
 
+def test_no_answer_is_longer_than_the_setting_says():
+    model, said = small_model(), {"messages": [{"role": "user", "content": "a"}]}
+    endless = {"eos_id": -1, "seed": 1}
+    told = asked(model, BYTES, endless, max_new_tokens=7).json()
+    assert told["token_count"] == 7 and told["finish_reason"] == "length"
+    for path, body, param in (
+        ("/generate", {}, "max_new_tokens"),
+        ("/v1/completions", {}, "max_tokens"),
+        ("/v1/chat/completions", said, "max_tokens"),
+        ("/v1/chat/completions", said, "max_completion_tokens"),
+    ):
+        refused = asked(model, BYTES, {**body, param: 8}, path, max_new_tokens=7)
+        assert refused.status_code == 400 and refused.json()["error"]["param"] == param, path
+        assert asked(model, BYTES, {**body, param: 7}, path, max_new_tokens=7).status_code == 200
+    short = asked(model, BYTES, {"prompt": "a", "seed": 1}, "/v1/completions", max_new_tokens=2)
+    assert short.json()["usage"]["completion_tokens"] <= 2
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_failure_in_the_middle_ends_the_text_with_an_error(quiet, stream):
     body = {"prompt": "a", "stream": stream, "seed": 1, "max_new_tokens": 5}

@@ -45,7 +45,8 @@ def create_app(settings: Settings, model: GPT, tokenizer: Tokenizer, name: str) 
     add_error_handlers(app)
     most = {
         "token_id": model.config.vocab_size - 1,
-        "context": service.context - 1,  # a prompt has a token at least
+        # a prompt has a token at least
+        "context": min(service.context - 1, settings.max_new_tokens),
         "max_new_tokens": settings.max_new_tokens,
     }
     describe(app, needs_key=settings.api_key is not None, most=most)

@@ -127,6 +127,7 @@ def _new_tokens(service: Service, body: ChatBody, ids: list[int]) -> int:
     for wanted in given:
         if wanted is not None:
             service.check_context(len(ids), wanted, param=param)
+            service.check_new_tokens(wanted, param=param)
             return wanted
     service.check_context(len(ids), 1, param="messages")
     return min(service.context - len(ids), service.settings.max_new_tokens)

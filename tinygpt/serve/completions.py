@@ -124,8 +124,9 @@ def _new_tokens(service: Service, body: CompletionBody, prompts: Sequence[list[i
     longest = max(map(len, prompts))
     if body.max_tokens is None:
         service.check_context(longest, 1, param="prompt")
-        return min(DEFAULT_TOKENS, service.context - longest)
+        return min(DEFAULT_TOKENS, service.context - longest, service.settings.max_new_tokens)
     service.check_context(longest, body.max_tokens, param="max_tokens")
+    service.check_new_tokens(body.max_tokens, param="max_tokens")
     return body.max_tokens
 
 

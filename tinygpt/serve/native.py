@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from tinygpt.config import SamplingConfig
 from tinygpt.errors import VocabularyError
 from tinygpt.generation import Generation
 from tinygpt.serve import metrics
@@ -38,7 +39,9 @@ def native_router(service: Service) -> APIRouter:
         model's context: it then sees the end of them."""
         ids = await service.encode(body.prompt)
         settings = body.model_dump(exclude={"prompt", "seed", "stream"})
-        _check_limit(service, body.max_new_tokens)
+        most = service.settings.max_new_tokens
+        settings["max_new_tokens"] = body.max_new_tokens or min(SamplingConfig.max_new_tokens, most)
+        service.check_new_tokens(settings["max_new_tokens"], param="max_new_tokens")
         text = body.prompt if isinstance(body.prompt, str) else None
         (sample,) = service.samples(text, ids, settings, seed=body.seed)
         job = service.begin([sample], prompt_tokens=len(ids))
@@ -95,17 +98,6 @@ def native_router(service: Service) -> APIRouter:
         return Response(service.metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     return router
-
-
-def _check_limit(service: Service, wanted: int | None) -> None:
-    most = service.settings.max_new_tokens
-    if wanted is not None and wanted > most:
-        raise ApiError(
-            400,
-            f"max_new_tokens is {wanted} and this server draws at most {most}; ask for fewer",
-            code="invalid_value",
-            param="max_new_tokens",
-        )
 
 
 def _tokens(sample: Generation, start: int, stop: int) -> list[dict[str, Any]]:

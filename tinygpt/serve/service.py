@@ -91,6 +91,17 @@ class Service:
                 param=param,
             )
 
+    def check_new_tokens(self, wanted: int, *, param: str) -> None:
+        """Raise ApiError (400) for a longer answer than this server gives."""
+        most = self.settings.max_new_tokens
+        if wanted > most:
+            raise ApiError(
+                400,
+                f"{param} is {wanted} and this server draws at most {most}; ask for fewer",
+                code="invalid_value",
+                param=param,
+            )
+
     def samples(
         self,
         prompt: str | None,
