@@ -23,6 +23,7 @@ from tinygpt.ops import (
 from tinygpt.ops.attention import tiles
 from tinygpt.panels import Rows
 from tinygpt.params import parameter_count, views
+from tinygpt.sampling import check_logits
 from tinygpt.transformer import block_backward, block_forward
 
 
@@ -31,9 +32,10 @@ def expectations(model: GPT, ids: Sequence[int], best: int) -> list[LogProb]:
     token's log-probability, and the `best` likeliest. T - 1 of them for T ids.
 
     Raises VocabularyError for an id that the model does not know, and ShapeError for a text of no
-    tokens or of more than block_size.
+    tokens or of more than block_size, and TinyGPTError for weights that are not numbers.
     """
     logits = to_host(model.forward(np.array([ids]), keep=False)[0])[0]  # (T, V)
+    check_logits(logits)
     settings = SamplingConfig(max_new_tokens=len(ids), logprobs=best)
     told = Sample(model.config, ids[:1], settings, np.random.default_rng(0))  # nothing is drawn
     for token, row in zip(ids[1:], logits, strict=False):  # the last row is of what comes next
@@ -96,6 +98,7 @@ def loss_pulls(model: GPT, ids: Sequence[int], position: int) -> tuple[float, Ar
         caches.append(cache)
     h, lnf_cache = layernorm_forward(x[:, -1:], **p["lnf"])  # the last position predicts
     logits, _ = linear_forward(h, p["wte"].T)  # (1, 1, V)
+    check_logits(to_host(logits))
     token = xp.asarray([[ids[position]]])
     loss, loss_cache = cross_entropy_forward(logits, token)
 

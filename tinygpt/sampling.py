@@ -174,7 +174,7 @@ def next_probs(
     >>> next_probs(np.array([0.0, 1.0, 1.0]), SamplingConfig(temperature=0)).tolist()
     [0.0, 1.0, 0.0]
     """
-    _check(logits)
+    check_logits(logits)
     if sampling.repetition_penalty != 1:
         logits = apply_repetition_penalty(logits, [*prompt, *output], sampling.repetition_penalty)
     if sampling.presence_penalty != 0:
@@ -198,13 +198,13 @@ def next_probs(
 def draw_rows(logits: Array, temperatures: Sequence[float], u: Sequence[float]) -> list[int]:
     """What `draw(next_probs(row, …), u)` gives for each row of logits (B, V), whose settings are a
     temperature above 0 and nothing else: all rows at once, which takes a third of the time."""
-    _check(logits)
+    check_logits(logits)
     probs = softmax(apply_temperature(logits, np.array(temperatures)[:, None]))
     mass = np.cumsum(probs, axis=-1)
     return [_find(row, one) for row, one in zip(mass, u, strict=True)]
 
 
-def _check(logits: Array) -> None:
+def check_logits(logits: Array) -> None:
     """Raise TinyGPTError unless the greatest of each row is a number."""
     if not np.isfinite(np.max(logits, axis=-1)).all():  # NaN if any is NaN
         raise TinyGPTError(

@@ -1,5 +1,6 @@
 """The server's own endpoints, and that nothing a client sends brings it down."""
 
+import contextlib
 import json
 import socket
 
@@ -225,16 +226,67 @@ def test_a_body_too_large_is_refused_declared_or_not(server):
     assert server.get("/health").status_code == 200
 
 
+def address(server):
+    host, port = server.url.removeprefix("http://").split(":")
+    return host, int(port)
+
+
 @pytest.mark.parametrize(
     ("header", "begun"),
     [("Content-Length: 1000000000", b"{"), ("Transfer-Encoding: chunked", b"%x\r\n" % (2 * LIMIT))],
 )
 def test_a_body_too_large_is_refused_before_it_ends(server, header, begun):
-    host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as one:
-        head = f"POST /generate HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n"
+    with socket.create_connection(address(server), timeout=30) as one:
+        head = f"POST /generate HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n"
         one.sendall(head.encode() + begun + b" " * (LIMIT + 1) * (b"\r\n" in begun))
         assert one.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /" + b"a" * (1 << 20),
+        b"GET /health HTTP/1.1\r\nX: " + b"a" * (1 << 20),
+        b"GET /health HTTP/1.1\r\n" + (b"X: " + b"a" * 1000 + b"\r\n") * 1000,
+        b"POST /generate HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"0\r\n" + (b"X: " + b"a" * 1000 + b"\r\n") * 1000,
+    ],
+)
+def test_a_head_without_end_is_refused(server, begun):
+    with (
+        socket.create_connection(address(server), timeout=10) as one,
+        contextlib.suppress(ConnectionError),  # it hangs up before all is sent
+    ):
+        one.sendall(begun)
+        assert one.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert server.get("/health").status_code == 200
+
+
+def test_many_requests_may_follow_each_other_in_one_go(server):
+    """They are more bytes than a head may have."""
+    one = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 1000 + b"\r\n\r\n"
+    last = one.replace(b"X: ", b"Connection: close\r\nX: ")
+    with socket.create_connection(address(server), timeout=30) as sender:
+        sender.sendall(one * 199 + last)
+        told = b"".join(iter(lambda: sender.recv(1 << 16), b""))
+    assert told.count(b"HTTP/1.1 200 OK") == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "LOCALHOST:9", "[::1]:8000", "127.0.0.2:8000"]
+)
+def test_this_machine_is_called_by_its_own_names(server, host):
+    assert server.get("/playground/model", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example:8000", "localhost.evil.example", "0.0.0.0", "a"],
+)
+def test_a_foreign_page_whose_name_leads_here_gets_nothing(server, host):
+    for path in ("/", "/playground/model", "/v1/models", "/nowhere"):
+        error = refusal(server.get(path, headers={"Host": host}), 421)
+        assert error.code == "unknown_host" and "TINYGPT_API_KEY" in error.message
 
 
 def test_a_prompt_too_long_is_refused(server):

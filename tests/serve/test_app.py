@@ -9,9 +9,78 @@ import httpx
 import pytest
 from server_process import BYTES, alone, small_model
 
-from tinygpt.serve import chat, completions, playground
+from tinygpt.serve import chat, completions, playground, server
 from tinygpt.serve.app import create_app
 from tinygpt.serve.settings import read_settings
+
+
+def listening(ask):
+    """What ask(open_one) says of a server in this process; open_one() connects to it."""
+
+    async def serve():
+        settings = read_settings(port=0)
+        with server.listen(settings) as listener:
+            app = create_app(settings, small_model(), BYTES, "small")
+            one = server.Server(app, settings, listener)
+            running = asyncio.create_task(one.serve([listener]))
+            while not one.started:
+                await asyncio.sleep(0.01)
+            address = listener.getsockname()
+            told = await asyncio.wait_for(ask(lambda: asyncio.open_connection(*address)), 10)
+            one.should_exit = True
+            await running
+            return told
+
+    return asyncio.run(serve())
+
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /health HT", HEALTH + HEALTH[:-2]])
+def test_a_head_that_does_not_come_is_not_waited_for(monkeypatch, begun):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+
+    async def ask(open_one):
+        reader, writer = await open_one()
+        writer.write(begun)
+        told = await reader.read()
+        writer.close()
+        return told
+
+    assert listening(ask).count(b"HTTP/1.1 200 OK") == begun.count(HEALTH)
+
+
+def test_an_answer_may_take_longer_than_a_head(monkeypatch):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.1)
+    body = b'{"prompt": "a", "max_new_tokens": 1000, "eos_id": -1}'
+    head = "POST /generate HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close\r\n"
+
+    async def ask(open_one):
+        reader, writer = await open_one()
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        told = await reader.read()
+        writer.close()
+        return told
+
+    assert b'"token_count":1000' in listening(ask)
+
+
+def test_one_connection_too_many_is_told_so(monkeypatch):
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
+
+    async def ask(open_one):
+        idle = [await open_one() for _ in range(2)]
+        reader, writer = await open_one()
+        refused = await reader.read()
+        idle[0][1].write(HEALTH)  # the others are served as before
+        served = await idle[0][0].readuntil(b'{"status":"ok"}')
+        for _, one in (*idle, (reader, writer)):
+            one.close()
+        return refused, served
+
+    refused, answered = listening(ask)
+    assert refused.startswith(b"HTTP/1.1 503 ") and answered.startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.fixture
@@ -29,7 +98,7 @@ def asked(model, tokenizer, body, path="/generate", **settings):
         async with (
             app.router.lifespan_context(app),
             httpx.AsyncClient(
-                transport=httpx.ASGITransport(app), base_url="http://x", timeout=60
+                transport=httpx.ASGITransport(app), base_url="http://localhost", timeout=60
             ) as client,
         ):
             return await client.post(path, json=body)
@@ -55,6 +124,40 @@ def test_a_failure_that_nobody_foresaw_is_500_in_the_one_shape(quiet):
     assert answer.status_code == 500 and answer.headers["x-request-id"]
     assert answer.json()["error"]["code"] == "internal_error"
     assert "secret" not in answer.text
+
+
+def test_weights_that_are_no_numbers_are_said_to_be_none():
+    model = small_model()
+    model.flat[:] = float("nan")
+    scored = {"prompt": "ab", "echo": True, "logprobs": 1, "max_tokens": 0}
+    for path, body in (
+        ("/generate", {"prompt": "a"}),
+        ("/v1/completions", scored),
+        ("/playground/stream", {"prompt": "ab"}),
+        ("/playground/pulls", {"ids": [1, 2], "position": 1}),
+    ):
+        answer = asked(model, BYTES, body, path)
+        assert answer.status_code == 500, path
+        assert answer.json()["error"]["code"] == "model_error"
+        assert "weights are damaged" in answer.json()["error"]["message"]
+
+
+def test_no_answer_is_longer_than_the_setting_says():
+    model, said = small_model(), {"messages": [{"role": "user", "content": "a"}]}
+    endless = {"eos_id": -1, "seed": 1}
+    told = asked(model, BYTES, endless, max_new_tokens=7).json()
+    assert told["token_count"] == 7 and told["finish_reason"] == "length"
+    for path, body, param in (
+        ("/generate", {}, "max_new_tokens"),
+        ("/v1/completions", {}, "max_tokens"),
+        ("/v1/chat/completions", said, "max_tokens"),
+        ("/v1/chat/completions", said, "max_completion_tokens"),
+    ):
+        refused = asked(model, BYTES, {**body, param: 8}, path, max_new_tokens=7)
+        assert refused.status_code == 400 and refused.json()["error"]["param"] == param, path
+        assert asked(model, BYTES, {**body, param: 7}, path, max_new_tokens=7).status_code == 200
+    short = asked(model, BYTES, {"prompt": "a", "seed": 1}, "/v1/completions", max_new_tokens=2)
+    assert short.json()["usage"]["completion_tokens"] <= 2
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -52,6 +52,9 @@ def test_the_key_opens_everything_and_nothing_else_does(checkpoint):
                 assert server.get(path, headers=headers).status_code != 401
         for path in ("/health", "/ready", "/openapi.json", "/"):
             assert server.get(path).status_code == 200
+        # who has the key may come by any name
+        named = {"Host": "model.example", "X-API-Key": "clé".encode()}
+        assert server.get("/v1/models", headers=named).status_code == 200
         # public to read alone; and a body is not even read without a key
         assert server.post("/", {}).status_code == 401
         assert server.post("/health", {}).status_code == 405

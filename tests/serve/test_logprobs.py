@@ -54,6 +54,12 @@ def test_the_first_byte_of_a_character_is_a_token_without_text():
     assert shown_tokens(sample, 2, 1) == 2 and shown_tokens(sample, 3, 2) == 3
 
 
+def test_of_a_text_that_ends_at_once_nothing_is_told():
+    sample = saying(b"")
+    sample.finish("stop")
+    assert shown_tokens(sample, 0, 0) == 0
+
+
 def test_an_end_of_text_that_ends_nothing_is_told():
     sample = saying([97, 256])
     sample.finish("length")

@@ -63,7 +63,9 @@ def answers(spoken, *questions, running=(), **settings):
             if running:
                 app.state.engine.submit(running)
             transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://localhost"
+            ) as client:
                 return [await client.request(m, path, json=body) for m, path, body in questions]
 
     return asyncio.run(ask())

@@ -10,9 +10,20 @@ import textwrap
 
 import httpx
 import pytest
-from server_process import COMMAND, ROOT, Server, environment, save_small_model, served
+from server_process import (
+    BYTES,
+    COMMAND,
+    ROOT,
+    environment,
+    save_small_model,
+    served,
+    small_model,
+)
+from server_process import Server as Process
 
 from tinygpt.errors import ConfigError
+from tinygpt.serve.app import create_app
+from tinygpt.serve.server import Server, listen
 from tinygpt.serve.settings import read_settings
 
 
@@ -60,8 +71,11 @@ def test_a_setting_that_cannot_be_is_named_where_it_was_given(monkeypatch, name,
 def test_a_key_is_shown_nowhere(monkeypatch):
     monkeypatch.setenv("TINYGPT_API_KEY", "a secret")
     assert "a secret" not in f"{read_settings()!r}{read_settings()}"
-    with pytest.raises(ConfigError, match="key is empty"):
-        read_settings(api_key=" ")
+    assert read_settings(api_key="clé-1/2~").api_key.get_secret_value() == "clé-1/2~"
+    for key in ("", " ", "XYZ\n", " XYZ", "XYZ\x7f", "XYZ\udcff"):
+        with pytest.raises(ConfigError, match="key is empty, begins or ends") as refusal:
+            read_settings(api_key=key)
+        assert "XYZ" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org"])
@@ -82,6 +96,23 @@ def test_what_cannot_be_served_is_said_in_one_sentence(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"port {port}" in refused("--port", str(port))
+
+
+@pytest.mark.parametrize("host", [".example", 80 * "a", "\udcff"])
+def test_a_host_that_can_be_no_name_is_refused(host):
+    with pytest.raises(ConfigError, match=r"^(--host is|cannot listen at) "):
+        listen(read_settings(host=host, api_key="k"))
+
+
+def test_of_two_servers_that_start_together_one_is_told_that_the_port_is_taken():
+    free = read_settings(port=0)
+    with listen(free) as first:
+        again = read_settings(port=first.getsockname()[1])
+        with listen(again) as second:  # both are bound, as nobody listens yet
+            first.listen()
+            app = create_app(again, small_model(), BYTES, "small")
+            with pytest.raises(ConfigError, match=f"port {again.port} .* choose another"):
+                Server(app, again, second).run([second])
 
 
 def test_without_the_extra_the_command_says_what_to_install(tmp_path):
@@ -105,7 +136,7 @@ def test_the_environment_names_model_and_key(tmp_path):
         text=True,
         env=settings,
     ) as process:
-        server = Server(process)
+        server = Process(process)
         try:
             assert server.said[0] == f"playground: {server.url}/\n"
             assert server.get("/v1/models").status_code == 401
@@ -127,7 +158,7 @@ def test_the_shipped_model_speaks_when_none_is_named(dtype):
         cwd=ROOT,
         env=environment(),
     ) as process:
-        server = Server(process)
+        server = Process(process)
         try:
             body = {"prompt": "Once upon a time,", "temperature": 0, "max_new_tokens": 5}
             told = server.post("/generate", body).json()

@@ -13,7 +13,7 @@ from tinygpt.serve.completions import completions_router
 from tinygpt.serve.documented import describe
 from tinygpt.serve.engine import Engine
 from tinygpt.serve.errors import add_error_handlers
-from tinygpt.serve.middleware import BodyLimit, KeyCheck, RequestLog
+from tinygpt.serve.middleware import BodyLimit, HostCheck, KeyCheck, RequestLog
 from tinygpt.serve.models import models_router
 from tinygpt.serve.native import native_router
 from tinygpt.serve.playground import PUBLIC, playground_router
@@ -52,7 +52,9 @@ def create_app(settings: Settings, model: GPT, tokenizer: Tokenizer, name: str) 
     describe(app, needs_key=settings.api_key is not None, most=most)
     # what is added last is met first
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
-    if settings.api_key is not None:
+    if settings.api_key is None:
+        app.add_middleware(HostCheck)
+    else:
         app.add_middleware(KeyCheck, key=settings.api_key.get_secret_value(), public_files=PUBLIC)
     if origins := [origin for o in settings.cors_origins.split(",") if (origin := o.strip())]:
         app.add_middleware(

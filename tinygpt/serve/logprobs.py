@@ -5,6 +5,7 @@ is less likely than e^-9999 is given as -9999, as OpenAI does.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from tinygpt.decoding import LogProb
@@ -22,8 +23,7 @@ def shown_tokens(sample: Generation, tokens: int, chars: int) -> int:
     ends = sample.ends[:tokens]
     if sample.finish_reason is None:
         return sum(end <= chars for end in ends)
-    starts = [0, *ends]
-    return sum(start < chars or end <= chars for start, end in zip(starts, ends, strict=False))
+    return sum(start < chars or end <= chars for start, end in pairwise([0, *ends]))
 
 
 def token_text(tokenizer: Tokenizer, id: int) -> str:

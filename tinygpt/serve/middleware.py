@@ -1,4 +1,4 @@
-"""What every request passes before its endpoint, outermost first: log, key, body limit.
+"""What every request passes before its endpoint, outermost first: log, host or key, body limit.
 
 Plain ASGI: Starlette's own kind of middleware would hide from endpoints that a client has gone.
 """
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tinygpt.serve.errors import CLIENT_GONE, ERROR_CODE, ApiError, as_api_error
 from tinygpt.serve.logs import REQUEST_ID
 from tinygpt.serve.metrics import Metrics
+from tinygpt.serve.settings import is_loopback
 
 _log = logging.getLogger("tinygpt.serve")
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -86,6 +87,34 @@ class RequestLog:
             self.metrics.errors.labels(code).inc()
             fields["error"] = code
         _log.info("request", extra={"fields": fields})
+
+
+class HostCheck:
+    """Without a key: lets in who calls this machine by a name of its own, such as localhost.
+
+    A foreign web page, open in a browser here, can have its site's name resolve to 127.0.0.1 (DNS
+    rebinding); to the browser this server is then that page's own site. But Host tells the name.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._is_ours(scope):
+            await self.app(scope, receive, send)
+            return
+        error = ApiError(
+            421,
+            "without a key this server answers its own machine alone, and the header Host names "
+            "another; call it at localhost, or set TINYGPT_API_KEY",
+            code="unknown_host",
+        )
+        await _refuse(error, scope, receive, send)
+
+    def _is_ours(self, scope: Scope) -> bool:
+        # whoever leaves it out is no browser
+        host = (_header(scope, b"host") or b"localhost").decode("latin-1")
+        return is_loopback(re.sub(r":\d*$", "", host).strip("[]").lower())
 
 
 class KeyCheck:

@@ -71,9 +71,12 @@ def read_settings(**flags: Any) -> Settings:
             f"{where} is {first['input']!r:.60}; it must be {field.description}"
         ) from None
     key = settings.api_key
-    if key is not None and not key.get_secret_value().strip():
-        raise ConfigError("the API key is empty; give one of at least one character, or none")
-    if key is None and not _is_loopback(settings.host):
+    if key is not None and not _can_be_sent(key.get_secret_value()):
+        raise ConfigError(
+            "the API key is empty, begins or ends with a blank, or has a sign that cannot be "
+            "printed, so no client can send it; give another, or none"
+        )
+    if key is None and not is_loopback(settings.host):
         raise ConfigError(
             f"the host is {settings.host!r}, which others can reach, and there is no key; set "
             "TINYGPT_API_KEY to a secret of yours, or listen at 127.0.0.1"
@@ -81,7 +84,12 @@ def read_settings(**flags: Any) -> Settings:
     return settings
 
 
-def _is_loopback(host: str) -> bool:
+def _can_be_sent(key: str) -> bool:
+    """Whether a header can carry it; blanks around it are lost."""
+    return key != "" and key == key.strip() and key.isprintable()
+
+
+def is_loopback(host: str) -> bool:
     """Whether only this machine can reach it."""
     try:
         return ipaddress.ip_address(host).is_loopback
