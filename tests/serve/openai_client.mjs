@@ -177,10 +177,11 @@ async function freed() {
 
 test("a full queue: 429, and the client asks again when it is told to", async () => {
   const stream = await client.completions.create(fill);
-  await refused(client.completions.create(ask), OpenAI.RateLimitError, 429, "rate_limit_exceeded", null);
+  const many = { ...ask, n: 100 }; // so many places are not free before most texts have ended
+  await refused(client.completions.create(many), OpenAI.RateLimitError, 429, "rate_limit_exceeded", null);
   const patient = new OpenAI({ ...settings, maxRetries: 2 });
   const before = calls;
-  const asked = patient.completions.create(ask);
+  const asked = patient.completions.create(many);
   setTimeout(() => stream.controller.abort(), 200);
   assert.equal((await asked).choices[0].text, TEXTS.six[0]);
   assert.equal(calls, before + 2);
