@@ -128,7 +128,7 @@ def hang_up(server, seed):
     chance = random.Random(seed)
     path, body = chance.choice(BODIES)
     sent = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     whole = f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent
     cut = chance.choice([chance.randrange(len(whole)), len(whole), len(whole), len(whole)])
     host, port = server.url.removeprefix("http://").split(":")

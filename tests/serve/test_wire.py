@@ -38,7 +38,7 @@ def connected(server):
 
 def request(body, *headers, path="/generate", version="1.1", method="POST"):
     """A request as bytes."""
-    lines = [f"{method} {path} HTTP/{version}", "Host: x", "Content-Type: application/json"]
+    lines = [f"{method} {path} HTTP/{version}", "Host: localhost", "Content-Type: application/json"]
     return "\r\n".join([*lines, *headers, "", ""]).encode() + body
 
 
