@@ -583,10 +583,11 @@ if MINE is not None:
 # | yours | in the library | why, and what it gains |
 # |---|---|---|
 # | `heads_of`, with all weights kept | `attention_forward` in `tinygpt/transformer.py` | it need not show the weights, and is free to keep less |
+# | the weights of a block's heads, for one text | `attention_maps` in `tinygpt/inspection.py` | it takes them out of what forward keeps for backward: no second forward pass that could differ; the playground draws them |
 # | loss with a head cut, 28 times | `tinygpt.evaluate` | the same loss over whole files, with windows, threads and the floor |
 # | `train`, in one function | `tinygpt/training.py`, `tinygpt/parallel.py` | saves, resumes, shares the batch among threads, draws the curve against the floor |
 # | a change by a 0 that stays | settings: `--n-head 1`, `--weight-decay 0`, `--seed 1` | `python -m tinygpt.train --help` lists all that you may change without code |
-# | `head_score`, `ablate_head`, `paired` | `tinygpt/lesson_checks/c16.py` | the library does not look into itself: these stand with their checks, for any axes in front |
+# | `head_score`, `ablate_head`, `paired` | `tinygpt/lesson_checks/c16.py` | the library shows where a model looks (`attention_maps`) and which tokens a loss pulls on (`loss_pulls`); scores and cuts are for experiments, and stand with their checks, for any axes in front |
 #
 # ## Three lines to remember
 #
