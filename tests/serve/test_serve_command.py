@@ -247,11 +247,14 @@ def test_compose_gives_the_container_what_it_needs():
 def test_the_readmes_server_answers_the_readmes_client(tmp_path):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (commands,) = re.findall(r"```bash\n(.*?)```", readme, re.S)
-    *_, command = commands.splitlines()
-    assert command == "python -m tinygpt.serve --checkpoint book.h5"
+    _, shipped, own = commands.splitlines()
+    assert shipped == "python -m tinygpt.serve"
+    assert own == "python -m tinygpt.serve --checkpoint book.h5"
     (client,) = re.findall(r"```python\n(from openai.*?)```", readme, re.S)
     save_small_model(tmp_path / "book.h5")
     with served(tmp_path / "book.h5") as server:
+        assert server.get("/v1/models").json()["data"][0]["id"] == "book"
+    with served(ROOT / "checkpoints" / "tales.h5") as server:
         done = subprocess.run(
             [
                 sys.executable,
