@@ -332,7 +332,7 @@ check("15.turn", static)
 #
 # ## Exercise 3: between two passes
 #
-# Write `turn(running, waiting, places)`: two lists of requests, as `{"name": "A", "left": 3}`, to two lists: who runs in the next pass, and who waits. Requests with `left` 0 are in neither, wherever they were: a reader may go away while it
+# Write `turn(running, waiting, places)`: two lists of requests, as `{"name": "A", "left": 3}`, to two new lists, the given ones unchanged: who runs in the next pass, and who waits. Requests with `left` 0 are in neither, wherever they were: a reader may go away while it
 # waits, too. Who runs stays; free places are given out in the order of coming. 5 minutes.
 
 
@@ -398,7 +398,7 @@ for who, _, n in COME:
 # | `serving` | | opens the door and starts the engine, and ends both |
 # | `ask` | this page | plays the client, down to the letters |
 #
-# From here on the library's three functions stand in for yours; the same checks say that they may. (Yours can as well: leave out the line `stream, handle = …`.)
+# From here on the library's three functions stand in for yours; the same checks say that they may. (Yours can as well: leave out the line `stream, handle = …`, and write `continuous = turn`.)
 
 
 # %%
