@@ -22,7 +22,6 @@ from tinygpt.model import GPT
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-_CLOSING = "the server is shutting down; ask again when it is back"
 READ_AT_ONCE = 256  # tokens of new texts, and of one at least, that the running ones wait for
 
 
@@ -34,6 +33,9 @@ class QueueFull(TinyGPTError):
 
 class ServerClosing(TinyGPTError):
     """The server is being shut down and takes no new requests."""
+
+    def __init__(self, says: str = "the server is shutting down; ask again when it is back"):
+        super().__init__(says)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,7 @@ class Engine:
             job.cancel()
         for call in calls:
             if call.future.set_running_or_notify_cancel():
-                call.future.set_exception(ServerClosing(_CLOSING))
+                call.future.set_exception(ServerClosing())
         await asyncio.to_thread(self._thread.join)
 
     def submit(self, samples: Sequence[Generation]) -> Job:
@@ -210,7 +212,7 @@ class Engine:
 
     def _admit(self, more: int) -> None:
         if self._closing:
-            raise ServerClosing(_CLOSING)
+            raise ServerClosing
         most = self._batch_size + self._queue_size
         taken = self.running + self.waiting
         if taken + more > most:

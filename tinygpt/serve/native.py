@@ -104,7 +104,7 @@ def native_router(service: Service) -> APIRouter:
     async def ready() -> Response:
         """Does the server take requests? 503 while it shuts down. Needs no key."""
         if service.engine.closing:
-            raise ServerClosing("the server is shutting down; ask again when it is back")
+            raise ServerClosing
         return json_response({"status": "ready"})
 
     @router.get("/metrics", response_class=PlainTextResponse, responses=text_answers())
