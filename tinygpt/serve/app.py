@@ -19,6 +19,7 @@ from tinygpt.serve.native import native_router
 from tinygpt.serve.playground import PUBLIC, playground_router
 from tinygpt.serve.service import Service
 from tinygpt.serve.settings import Settings
+from tinygpt.serve.watch import watch_router
 from tinygpt.tokenizers import Tokenizer
 
 
@@ -39,8 +40,10 @@ def create_app(settings: Settings, model: GPT, tokenizer: Tokenizer, name: str) 
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.engine = engine
-    routers = (native_router, completions_router, chat_router, models_router, playground_router)
-    for router in routers:
+    for router in (
+        native_router, completions_router, chat_router, models_router, watch_router,
+        playground_router,
+    ):  # fmt: skip
         app.include_router(router(service))
     add_error_handlers(app)
     most = {

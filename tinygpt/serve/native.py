@@ -1,19 +1,16 @@
-"""The server's own endpoints: /generate, /tokenize, /detokenize, /tokenizer_info, /health, /ready,
-/metrics."""
+"""The server's own endpoints for texts: /generate, /tokenize, /detokenize, /tokenizer_info."""
 
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse
 
 from tinygpt.config import SamplingConfig
 from tinygpt.errors import VocabularyError
 from tinygpt.generation import Generation
-from tinygpt.serve import metrics
-from tinygpt.serve.documented import answers, event_answers, text_answers
-from tinygpt.serve.engine import Job, ServerClosing
+from tinygpt.serve.documented import answers, event_answers
+from tinygpt.serve.engine import Job
 from tinygpt.serve.errors import ApiError, json_response
 from tinygpt.serve.logprobs import LEAST, shown_tokens
 from tinygpt.serve.replies import EventStream, finished
@@ -22,7 +19,6 @@ from tinygpt.serve.schemas import (
     Detokenized,
     GenerateBody,
     Generated,
-    Health,
     TokenizeBody,
     Tokenized,
     TokenizerInfo,
@@ -32,7 +28,7 @@ from tinygpt.tokenizers.protocol import END_OF_TEXT
 
 
 def native_router(service: Service) -> APIRouter:
-    """All of them but the page."""
+    """All four."""
     router = APIRouter()
 
     @router.post("/generate", responses=event_answers(Generated))
@@ -94,23 +90,6 @@ def native_router(service: Service) -> APIRouter:
                 "eot_id": tokenizer.eot_id,
             }
         )
-
-    @router.get("/health", responses=answers(Health, key=False, body=False))
-    async def health() -> Response:
-        """Does the process answer? Needs no key."""
-        return json_response({"status": "ok"})
-
-    @router.get("/ready", responses=answers(Health, key=False, body=False, closing=True))
-    async def ready() -> Response:
-        """Does the server take requests? 503 while it shuts down. Needs no key."""
-        if service.engine.closing:
-            raise ServerClosing
-        return json_response({"status": "ready"})
-
-    @router.get("/metrics", response_class=PlainTextResponse, responses=text_answers())
-    async def counted() -> Response:
-        """Counters and histograms, as Prometheus reads them."""
-        return Response(service.metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     return router
 
